@@ -1,0 +1,1 @@
+"""Benchmarks tool-calling language models under pytest and gates their release."""

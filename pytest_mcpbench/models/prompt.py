@@ -1,0 +1,97 @@
+"""From a request to the exact text a model reads, and from calls to the exact text it should write.
+
+Training and evaluation both go through here, so the bytes they use are the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pytest_mcpbench.core.case import Case, Message, Tool
+from pytest_mcpbench.core.formats import Format
+from pytest_mcpbench.core.plan import Request
+
+NO_CALL_ANSWER = "No tool applies here."
+"""What training renders for a case that expects no call and carries no `answer` of its own."""
+
+PLAIN_STOPS = ("\nUser:", "\nAssistant:", "\nTool:")
+"""Where a model without a chat template has begun to invent the next turn."""
+
+
+class ChatTokenizer(Protocol):
+    """The part of a transformers tokenizer that prompts need."""
+
+    chat_template: Any
+    eos_token: str | None
+
+    def apply_chat_template(self, conversation: list[dict[str, Any]], **kwargs: Any) -> Any:
+        """The conversation as one string."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What one model reads for one request. `stops` end its answer; `key` is the request's."""
+
+    key: str
+    text: str
+    stops: tuple[str, ...] = ()
+    adds_bos: bool = True
+    """Whether the tokenizer has to put its beginning-of-text token in front; a chat template writes its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptStyle:
+    """How a model is prompted: its format, how much of the schemas it sees, and its tokenizer if it has a template."""
+
+    fmt: Format
+    detail: Literal["line", "schema"] = "line"
+    tokenizer: ChatTokenizer | None = None
+
+    @property
+    def templated(self) -> bool:
+        """Whether the tokenizer's own chat template renders the conversation."""
+        return self.tokenizer is not None and bool(self.tokenizer.chat_template)
+
+
+def build_prompt(request: Request, style: PromptStyle) -> Prompt:
+    """The prompt for a request. It never ends in white space unless the chat template itself does."""
+    turns = _with_instructions(request.messages, request.tools, style)
+    if style.templated:
+        assert style.tokenizer is not None
+        text = style.tokenizer.apply_chat_template(
+            [_turn_dict(turn, style.fmt) for turn in turns], tokenize=False, add_generation_prompt=True
+        )
+        return Prompt(key=request.key, text=str(text), adds_bos=False)
+    return Prompt(key=request.key, text=_plain(turns, style.fmt), stops=PLAIN_STOPS)
+
+
+def completion_text(case: Case, style: PromptStyle) -> str:
+    """What the model should write after the prompt, without its end-of-text token: the canonical calls or words."""
+    calls = [expected.call for expected in case.expected]
+    answer = style.fmt.render(calls) if calls else (case.answer or NO_CALL_ANSWER)
+    return answer if style.templated else f" {answer}"
+
+
+def _with_instructions(messages: Sequence[Message], tools: Sequence[Tool], style: PromptStyle) -> list[Message]:
+    instructions = style.fmt.instructions(tools, style.detail)
+    turns = list(messages)
+    if turns and turns[0].role == "system":
+        turns[0] = Message(role="system", content=f"{turns[0].content}\n\n{instructions}")
+        return turns
+    return [Message(role="system", content=instructions), *turns]
+
+
+def _content(turn: Message, fmt: Format) -> str:
+    return "\n".join(part for part in (turn.content, fmt.render(turn.calls) if turn.calls else "") if part)
+
+
+def _turn_dict(turn: Message, fmt: Format) -> dict[str, Any]:
+    named = {"name": turn.name} if turn.name else {}
+    return {"role": turn.role, "content": _content(turn, fmt), **named}
+
+
+def _plain(turns: Sequence[Message], fmt: Format) -> str:
+    speakers = {"user": "User: ", "assistant": "Assistant: ", "tool": "Tool: ", "system": ""}
+    parts = [f"{speakers[turn.role]}{_content(turn, fmt)}" for turn in turns]
+    return "\n".join([parts[0] + "\n", *parts[1:], "Assistant:"])
