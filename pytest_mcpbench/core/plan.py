@@ -14,11 +14,15 @@ ToolDetail = Literal["line", "schema"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a model is asked: a conversation and the tools it is offered. `key` is a hash of both."""
+    """What a model is asked: a conversation and the tools it is offered. `key` is a hash of both.
+
+    `case_id` names the case it was planned for, for recorded answers and error lines; it is not part of the key.
+    """
 
     key: str
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...]
+    case_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ def plan(cases: Iterable[Case]) -> dict[str, Request]:
         if digest is None:
             digest = digests[id(case.tools)] = _tools_digest(case.tools)
         key = _request_key(case.messages, digest)
-        requests[case.id] = Request(key=key, messages=case.messages, tools=case.tools)
+        requests[case.id] = Request(key=key, messages=case.messages, tools=case.tools, case_id=case.id)
     return requests
 
 
