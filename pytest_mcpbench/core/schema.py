@@ -1,0 +1,91 @@
+"""What a tool's JSON Schema says: which arguments are valid, and how strictly one is compared."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from pytest_mcpbench.core.case import Arguments, Json, Tool
+
+MatchRule = Literal["exact", "path", "any"]
+RULES: tuple[MatchRule, ...] = ("exact", "path", "any")
+"""How the value of one parameter may be compared: `"x-mcpbench": {"match": …}` in its schema."""
+
+_ANNOTATION = "x-mcpbench"
+
+
+def schema_problem(tool: Tool) -> str | None:
+    """What is wrong with the tool's own schema, in one line; None if nothing is."""
+    if tool.input_schema.get("type", "object") != "object":
+        return f"the inputSchema's type is {tool.input_schema.get('type')!r}, not 'object'"
+    try:
+        _validator_class(tool.input_schema).check_schema(tool.input_schema)
+    except SchemaError as error:
+        return f"the inputSchema is no JSON Schema: {_one_line(error.message)}"
+    for name, schema in tool.parameters.items():
+        rule = _declared_rule(schema)
+        if rule not in RULES:
+            return f"parameter {name!r}: {_ANNOTATION}.match is {rule!r}; known rules: {', '.join(RULES)}"
+    return None
+
+
+def match_rule(tool: Tool, parameter: str) -> MatchRule:
+    """How values of this parameter are compared; "exact" unless its schema opts into something else."""
+    rule: MatchRule = _declared_rule(tool.parameters.get(parameter, {}))
+    return rule
+
+
+class ArgumentChecker:
+    """Checks arguments against tool schemas; each schema is compiled once. Drafts 2020-12 and 07 are known."""
+
+    def __init__(self) -> None:
+        self._validators: dict[int, Any] = {}
+        self._tools: list[Tool] = []
+
+    def problem(self, tool: Tool, arguments: Arguments) -> str | None:
+        """What breaks the schema, in one line; None if nothing does."""
+        validator = self._validators.get(id(tool))
+        if validator is None:
+            validator = self._validators[id(tool)] = _validator_class(tool.input_schema)(tool.input_schema)
+            self._tools.append(tool)
+        unknown = [name for name in arguments if name not in tool.parameters]
+        if unknown and not _allows_unknown(tool.input_schema):
+            return f"it has no parameter {unknown[0]!r} (parameters: {', '.join(tool.parameters) or 'none'})"
+        error = next(iter(validator.iter_errors(dict(arguments))), None)
+        if error is None:
+            return None
+        where = ".".join(str(part) for part in error.absolute_path)
+        return _one_line(f"{where}: {error.message}" if where else error.message)
+
+
+def canonical_name(name: str, tools: Mapping[str, Tool]) -> str:
+    """The offered tool that this name means: itself, or the tool that declares it as an alias; else unchanged."""
+    if name in tools:
+        return name
+    return next((tool.name for tool in tools.values() if name in tool.aliases), name)
+
+
+def allows_type(schema: Json, type_name: str) -> bool:
+    """Whether the schema names this JSON type, alone or in a list."""
+    declared = schema.get("type") if isinstance(schema, Mapping) else None
+    return type_name in declared if isinstance(declared, list) else declared == type_name
+
+
+def _validator_class(schema: Mapping[str, Json]) -> Any:
+    return Draft7Validator if "draft-07" in str(schema.get("$schema", "")) else Draft202012Validator
+
+
+def _declared_rule(schema: Json) -> Any:
+    annotation = schema.get(_ANNOTATION, {}) if isinstance(schema, Mapping) else {}
+    return annotation.get("match", "exact") if isinstance(annotation, Mapping) else annotation
+
+
+def _allows_unknown(schema: Mapping[str, Json]) -> bool:
+    """Unknown arguments are allowed only where the schema says so: a call with a made-up argument is no right call."""
+    return bool(schema.get("additionalProperties", False)) or "patternProperties" in schema
+
+
+def _one_line(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 200 else flat[:197] + "…"
