@@ -108,20 +108,16 @@ def best_pairing(rows: int, columns: int, cost: Callable[[int, int], int]) -> di
     row_price, column_price = [0] * rows, [0] * (columns + 1)
     for row in range(rows):
         row_of[columns] = row
-        came_from = _shortest_path(row_of, row_price, column_price, cost)
-        column, previous = came_from.pop()
-        while True:
-            row_of[column] = row_of[previous]
-            if previous == columns:
-                break
-            column, previous = previous, dict(came_from)[previous]
+        column, before = _shortest_path(row_of, row_price, column_price, cost)
+        while column != columns:
+            row_of[column], column = row_of[before[column]], before[column]
     return {row_of[column]: column for column in range(columns) if row_of[column] >= 0}
 
 
 def _shortest_path(
     row_of: list[int], row_price: list[int], column_price: list[int], cost: Callable[[int, int], int]
-) -> list[tuple[int, int]]:
-    """The tree of a cheapest augmenting path as (column, column before), its free end last; prices are updated."""
+) -> tuple[int, list[int]]:
+    """The free column at the end of a cheapest augmenting path, and the column before each; prices are updated."""
     columns = len(row_of) - 1
     slack: list[float] = [float("inf")] * columns
     before = [columns] * columns
@@ -144,7 +140,7 @@ def _shortest_path(
         open_columns.remove(nearest)
         done.append(nearest)
         column = nearest
-    return [(passed, before[passed]) for passed in done[1:]]
+    return column, before
 
 
 def _cost(mismatches: Sequence[Mismatch]) -> int:

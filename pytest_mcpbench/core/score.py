@@ -32,7 +32,7 @@ class Score:
     """How one case went. Each field is a separate question, so a suite can ask only its own.
 
     `parsed` and `parameters` are None where the case expects no call, so that the question does not arise.
-    `parameters_strict` is `parameters` without the equivalences that the tools' schemas opt into.
+    `tools` are those of the canonical answer. `parameters_strict` is `parameters` without the equivalences that the tools' schemas opt into.
     `arguments_right` of `arguments_total` expected arguments are right, a diagnostic.
     """
 
@@ -106,7 +106,6 @@ def _compare(base: Score, case: Case, expected: Sequence[ExpectedCall], calls: S
     total = sum(len(call.arguments) for call in expected)
     return replace(
         base,
-        tools=tuple(sorted({call.name for call in expected})),
         correct=sorted(call.name for call in expected) == sorted(call.name for call in calls),
         parameters=not mismatches,
         parameters_strict=not mismatches and not match_calls(expected, calls, tools, strict=True),
