@@ -32,7 +32,8 @@ class Score:
     """How one case went. Each field is a separate question, so a suite can ask only its own.
 
     `parsed` and `parameters` are None where the case expects no call, so that the question does not arise.
-    `tools` are those of the canonical answer. `parameters_strict` is `parameters` without the equivalences that the tools' schemas opt into.
+    `tools` are those of the canonical answer. `parameters_strict` is `parameters` without the equivalences
+    that the tools' schemas opt into.
     `arguments_right` of `arguments_total` expected arguments are right, a diagnostic.
     """
 
