@@ -32,7 +32,8 @@ class Score:
     """How one case went. Each field is a separate question, so a suite can ask only its own.
 
     `parsed` and `parameters` are None where the case expects no call, so that the question does not arise.
-    `tools` are those of the canonical answer. `parameters_strict` is `parameters` without the equivalences
+    `tools` are those of the canonical answer; `wanted` and `called` have an entry per call, `wanted` for the
+    alternative that the answer comes closest to. `parameters_strict` is `parameters` without the equivalences
     that the tools' schemas opt into.
     `arguments_right` of `arguments_total` expected arguments are right, a diagnostic.
     """
@@ -48,6 +49,7 @@ class Score:
     parameters_strict: bool | None
     arguments_right: int = 0
     arguments_total: int = 0
+    wanted: tuple[str, ...] = ()
     called: tuple[str, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
     error_kind: ErrorKind | None = None
@@ -79,6 +81,7 @@ def score(case: Case, parsed: ParseResult, finish_reason: FinishReason = "stop")
         parameters=False if case.expects_call else None,
         parameters_strict=False if case.expects_call else None,
         arguments_total=sum(len(expected.arguments) for expected in case.expected),
+        wanted=tuple(sorted(call.name for call in case.expected)),
         called=tuple(call.name for call in calls),
         error_kind=_early_error(case, parsed, finish_reason),
         reason=parsed.reason,
@@ -105,9 +108,11 @@ def _compare(base: Score, case: Case, expected: Sequence[ExpectedCall], calls: S
     tools = {tool.name: tool for tool in case.tools}
     mismatches = match_calls(expected, calls, tools)
     total = sum(len(call.arguments) for call in expected)
+    wanted = tuple(sorted(call.name for call in expected))
     return replace(
         base,
-        correct=sorted(call.name for call in expected) == sorted(call.name for call in calls),
+        wanted=wanted,
+        correct=list(wanted) == sorted(call.name for call in calls),
         parameters=not mismatches,
         parameters_strict=not mismatches and not match_calls(expected, calls, tools, strict=True),
         arguments_right=total - _arguments_lost(expected, mismatches),
