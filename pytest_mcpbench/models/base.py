@@ -1,0 +1,101 @@
+"""What every model backend answers: facts about itself, and generations for requests."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, ToolDetail
+from pytest_mcpbench.models.prompt import Prompt, PromptStyle
+
+Kind = Literal["checkpoint", "adapter", "onnx", "hub", "demo", "replay", "null"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A spec that was looked at, without loading anything: what it is and where it lies.
+
+    `path` is None for null models, for hub ids and for a demo model that is made when it is loaded; `base` is an
+    adapter's. `default_label` names the model where the user did not.
+    """
+
+    spec: str
+    kind: Kind
+    default_label: str
+    path: Path | None = None
+    base: "Source | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """How a model is loaded. `threads` None leaves the library's own choice; `device` is auto, cpu, cuda[:N] or mps."""
+
+    base: str | None = None
+    fmt: str = "auto"
+    tool_detail: ToolDetail = "line"
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """Facts about one loaded model.
+
+    `fingerprint` is a sha256 in hex over weights, adapter, tokenizer, configuration and chat template;
+    `size_bytes` counts the files of weights, an adapter's and its base's together; `trained_on` holds the
+    hashes of the rows it was trained on, where its training left them.
+    """
+
+    spec: str
+    kind: Kind
+    fingerprint: str
+    size_bytes: int = 0
+    format: str = "native"
+    backend: str = ""
+    device: str = ""
+    dtype: str = ""
+    parameters: int | None = None
+    trained_on: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Model(Protocol):
+    """One loaded model. `cacheable` says whether its answers are worth keeping between runs."""
+
+    info: ModelInfo
+    style: PromptStyle
+    cacheable: bool
+
+    def count_tokens(self, request: Request) -> int:
+        """The length of the request's prompt, in the model's own tokens."""
+        ...
+
+    def cache_key(self, request: Request, settings: GenerationSettings) -> str:
+        """A hash of everything that decides the answer; requests with one key share an answer."""
+        ...
+
+    def generate_batch(self, requests: Sequence[Request], settings: GenerationSettings) -> list[Generation]:
+        """One answer a request, in their order. May raise anything; the engine then halves the batch."""
+        ...
+
+    def close(self) -> None:
+        """Give back memory and files. The model is not used again."""
+        ...
+
+
+def answer_key(info: ModelInfo, prompt: Prompt, settings: GenerationSettings) -> str:
+    """The sha256 in hex of what decides a greedy answer.
+
+    The batch size and the seed do not: greedy decoding draws nothing, and an answer must not depend on its batch.
+    The device and dtype do, since rounding differs between them.
+    """
+    decides = [
+        *(info.fingerprint, info.backend, info.device, info.dtype, info.format),
+        *(prompt.text, prompt.adds_bos, list(prompt.stops)),
+        *(settings.max_new_tokens, settings.tool_detail),
+    ]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()

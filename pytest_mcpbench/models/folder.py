@@ -1,0 +1,156 @@
+"""What a model folder holds and whether its files are whole, found out without torch: configurations and headers."""
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pytest_mcpbench.core.case import Json
+from pytest_mcpbench.errors import ModelError
+
+FolderKind = Literal["checkpoint", "adapter", "onnx"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+TRAINING = "mcpbench_training.json"
+
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "optimizer.bin", "scheduler.bin"})
+_MAX_HEADER_BYTES = 100_000_000
+_DTYPES = {
+    64: "F64 I64 U64 C64",
+    32: "F32 I32 U32",
+    16: "F16 BF16 I16 U16",
+    8: "I8 U8 BOOL F8_E4M3 F8_E5M2 F8_E8M0",
+}
+_ITEM_BITS = {dtype: bits for bits, dtypes in _DTYPES.items() for dtype in dtypes.split()}
+"""Bits an item takes. A dtype that is not here is newer than this table, and its tensors' sizes go unchecked."""
+
+
+def folder_kind(folder: Path) -> FolderKind:
+    """What the folder is. Raises ModelError if it is no model."""
+    if (folder / ADAPTER_CONFIG).is_file():
+        return "adapter"
+    if onnx_files(folder):
+        return "onnx"
+    if (folder / "config.json").is_file():
+        return "checkpoint"
+    inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    hint = f"did you mean its folder {inside[0]!r}?" if inside else "give the folder that the training wrote"
+    raise ModelError(f"{folder}: is no model: it has no config.json, {ADAPTER_CONFIG} or .onnx file; {hint}")
+
+
+def onnx_files(folder: Path) -> list[Path]:
+    """The ONNX graphs in the folder or in its subfolder `onnx`."""
+    return sorted([*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")])
+
+
+def read_json(path: Path) -> Mapping[str, Json]:
+    """The JSON object in the file. Raises ModelError if it is missing, broken or no object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); copy the model again") from None
+    except ValueError as error:
+        raise ModelError(f"{path}: is no JSON ({error}); copy the model again") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: holds a JSON {type(value).__name__} where an object is needed; copy the model again")
+    return value
+
+
+def check_checkpoint(folder: Path) -> list[Path]:
+    """The weight files of a checkpoint, each of them whole. Raises ModelError for what cannot be loaded safely."""
+    if not isinstance(read_json(folder / "config.json").get("model_type"), str):
+        raise ModelError(f"{folder / 'config.json'}: names no 'model_type', so this is no transformers model")
+    shards = _weight_files(folder)
+    for shard in shards:
+        check_safetensors(shard)
+    return shards
+
+
+def check_adapter(folder: Path) -> list[Path]:
+    """The weight file of a PEFT adapter, whole. Raises ModelError as `check_checkpoint` does."""
+    config = read_json(folder / ADAPTER_CONFIG)
+    if not isinstance(config.get("peft_type"), str):
+        raise ModelError(f"{folder / ADAPTER_CONFIG}: names no 'peft_type', so this is no PEFT adapter")
+    weights = folder / ADAPTER_WEIGHTS
+    if not weights.is_file():
+        _refuse_pickle(folder)
+        raise ModelError(f"{folder}: has no {ADAPTER_WEIGHTS}; save the adapter again")
+    check_safetensors(weights)
+    return [weights]
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    index = folder / INDEX
+    if not index.is_file():
+        _refuse_pickle(folder)
+        raise ModelError(f"{folder}: has a config.json but no weights ({WEIGHTS}); copy or save the model again")
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ModelError(f"{index}: has no 'weight_map'; copy or save the model again")
+    shards = [folder / str(name) for name in sorted({str(name) for name in weight_map.values()})]
+    for shard in shards:
+        if shard.parent != folder or not shard.is_file():
+            raise ModelError(f"{index}: names the shard {shard.name!r}, which is not in the folder; copy it again")
+    return shards
+
+
+def _refuse_pickle(folder: Path) -> None:
+    pickles = sorted(p.name for pattern in _PICKLES for p in folder.glob(pattern) if p.name not in _NOT_WEIGHTS)
+    if pickles:
+        raise ModelError(
+            f"{folder}: safetensors only: {pickles[0]} is a pickle, which can run code when it is read; "
+            "save it again with save_pretrained(..., safe_serialization=True)"
+        )
+
+
+def check_safetensors(path: Path) -> None:
+    """Nothing, if the header is readable and its tensors fill the file exactly; else raises ModelError.
+
+    Source of the layout: the safetensors format (8 bytes of header length, little-endian; a JSON header; the data).
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head == b"version ":
+            raise ModelError(f"{path}: is a Git LFS pointer, not the weights; run `git lfs pull`")
+        header_bytes = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
+        if not 2 <= header_bytes <= min(_MAX_HEADER_BYTES, size - 8):
+            raise _broken(path, f"its header claims {header_bytes:,} bytes, the file has {size:,}")
+        try:
+            header = json.loads(file.read(header_bytes))
+        except ValueError:
+            raise _broken(path, "its header is no JSON") from None
+    if not isinstance(header, dict):
+        raise _broken(path, "its header is no JSON object")
+    header.pop("__metadata__", None)
+    end = _data_end(path, header)
+    if 8 + header_bytes + end != size:
+        raise _broken(path, f"it should have {8 + header_bytes + end:,} bytes and has {size:,}")
+
+
+def _data_end(path: Path, header: Mapping[str, Json]) -> int:
+    """Where the last tensor ends, in bytes behind the header. Tensors must follow one another without a gap."""
+    end = 0
+    try:
+        spans = sorted((*map(int, item["data_offsets"]), name) for name, item in header.items())
+        for start, stop, name in spans:
+            shape, bits = header[name]["shape"], _ITEM_BITS.get(header[name]["dtype"])
+            fits = bits is None or (stop - start) * 8 == math.prod(shape) * bits
+            if start != end or stop < start or not fits:
+                raise _broken(path, f"the place of its tensor {name!r} does not fit")
+            end = stop
+    except (KeyError, TypeError, ValueError):
+        raise _broken(path, "its header does not describe tensors") from None
+    return end
+
+
+def _broken(path: Path, why: str) -> ModelError:
+    return ModelError(f"{path}: is truncated or corrupt: {why}; copy or download it again")
