@@ -27,3 +27,11 @@ class FormatError(McpBenchError):
 
 class ResultError(McpBenchError):
     """A result file that cannot be read, or that another schema wrote."""
+
+
+class ConfigError(McpBenchError):
+    """A training configuration with values it cannot take; all of them are named at once."""
+
+
+class TrainingError(McpBenchError):
+    """Training that cannot start or go on: its data, its output folder, its model or its machine."""
