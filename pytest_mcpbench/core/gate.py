@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pytest_mcpbench.core.level import LEVELS
 from pytest_mcpbench.core.stats import (
@@ -32,6 +32,7 @@ __all__ = [
     "show_target",
     "targets_of",
     "tier_of",
+    "tier_of_rates",
 ]
 
 Status = Literal["PASS", "FAIL", "UNDECIDED"]
@@ -85,6 +86,9 @@ class Verdict:
     `gate` is a level's name or `tool:NAME`; rates and target are in [0, 1], `interval` is the Wilson 95 % interval.
     """
 
+    JSON_NAMES: ClassVar[Mapping[str, str]] = {"gate": "name", "status": "verdict"}
+    """What two fields are called in the result file."""
+
     gate: str
     model: str
     status: Status
@@ -103,12 +107,13 @@ class Verdict:
 
 
 def tier_of(summary: Summary) -> TierResult:
-    """The worse of the tiers of tool accuracy (level 3) and parameter accuracy (level 4), compared exactly."""
-    tool, parameters = summary.levels["level3"], summary.levels["level4"]
-    missing = _missing_column(tool, parameters)
-    if missing is not None:
-        return missing
-    return _tier_result(tool.exact, parameters.exact, "{}")
+    """The worse of the tiers of tool accuracy (level 3) and of parameter accuracy (level 4), compared exactly."""
+    return tier_of_rates(summary.levels["level3"], summary.levels["level4"])
+
+
+def tier_of_rates(tool: Rate, parameters: Rate) -> TierResult:
+    """The tier of a tool accuracy and a parameter accuracy; none if either has no data."""
+    return _missing_column(tool, parameters) or _tier_result(tool.exact, parameters.exact, "{}")
 
 
 def certified_tier(summary: Summary, confidence: float = 0.95) -> TierResult:
