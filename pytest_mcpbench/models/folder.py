@@ -140,10 +140,10 @@ def _data_end(path: Path, header: Mapping[str, Json]) -> int:
     """Where the last tensor ends, in bytes behind the header. Tensors must follow one another without a gap."""
     end = 0
     try:
-        spans = sorted((*map(int, item["data_offsets"]), name) for name, item in header.items())
-        for start, stop, name in spans:
-            shape, bits = header[name]["shape"], _ITEM_BITS.get(header[name]["dtype"])
-            fits = bits is None or (stop - start) * 8 == math.prod(shape) * bits
+        for name, item in sorted(header.items(), key=lambda pair: pair[1]["data_offsets"]):
+            start, stop = item["data_offsets"]
+            bits = _ITEM_BITS.get(item["dtype"])
+            fits = bits is None or (stop - start) * 8 == math.prod(item["shape"]) * bits
             if start != end or stop < start or not fits:
                 raise _broken(path, f"the place of its tensor {name!r} does not fit")
             end = stop
