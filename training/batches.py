@@ -1,0 +1,52 @@
+"""Which rows each optimizer step sees: known in advance, the same for every number of processes."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_BUCKET_STEPS = 40
+"""So many steps' rows are sorted by length together: long enough for even batches, short enough to stay random."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPlan:
+    """One process's part of one optimizer step.
+
+    `micro_batches` are the rows of each forward pass; `tokens` counts the completion tokens of the whole step over
+    all processes, so that every process divides its loss by the same number.
+    """
+
+    micro_batches: tuple[tuple[int, ...], ...]
+    tokens: int
+
+
+def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The rows of each step of an epoch: every row once, rows of like length together, steps in random order."""
+    order = list(range(len(lengths)))
+    draw = random.Random(f"{seed} {epoch}")
+    draw.shuffle(order)
+    span = batch_size * _BUCKET_STEPS
+    steps: list[list[int]] = []
+    for start in range(0, len(order), span):
+        bucket = sorted(order[start : start + span], key=lambda row: lengths[row])
+        steps += [bucket[at : at + batch_size] for at in range(0, len(bucket), batch_size)]
+    draw.shuffle(steps)
+    return steps
+
+
+def share_of_step(
+    rows: Sequence[int], completion_lengths: Sequence[int], micro_size: int, rank: int, processes: int
+) -> StepPlan:
+    """What one process does of a step's rows. A process that no row is left for gets an empty micro batch."""
+    mine = list(rows[rank::processes])
+    cuts = range(0, max(len(mine), 1), micro_size)
+    return StepPlan(
+        micro_batches=tuple(tuple(mine[at : at + micro_size]) for at in cuts),
+        tokens=sum(completion_lengths[row] for row in rows),
+    )
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """All rows in batches of like length, the longest first, so that a batch too big for memory fails at once."""
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
+    return [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
