@@ -78,3 +78,8 @@ class Format(Protocol):
     def instructions(self, tools: Sequence[Tool], detail: Literal["line", "schema"]) -> str:
         """The system text that offers the tools and explains how to call them."""
         ...
+
+
+def uses_own_template(fmt: Format) -> bool:
+    """Whether the family's chat templates offer the tools themselves, so that no instructions need to be added."""
+    return bool(getattr(fmt, "native_template", False))
