@@ -100,6 +100,11 @@ class Verdict:
     reason: str
     next_step: str = ""
 
+    @property
+    def passed(self) -> bool:
+        """Whether the gate lets the model through; what is undecided does not pass."""
+        return self.status == "PASS"
+
     def line(self) -> str:
         """One line, as `FAIL level3 finetuned: 143/200 right (71.5 %, …) < target 95 %; look at the misses: …`."""
         step = f"; {self.next_step}" if self.next_step else ""

@@ -1,0 +1,171 @@
+"""A run in lines of text, for the terminal and wherever else lines are read."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_mcpbench.core.floors import FloorReport, skill_line
+from pytest_mcpbench.core.gate import Verdict, show_target
+from pytest_mcpbench.core.level import LEVELS
+from pytest_mcpbench.core.match import Mismatch
+from pytest_mcpbench.core.plan import Generation
+from pytest_mcpbench.core.result import ModelResult, Record, RunResult
+from pytest_mcpbench.core.score import Score
+from pytest_mcpbench.core.summary import Rate, Summary, show_percent
+from pytest_mcpbench.core.target import Targets
+
+Mood = Literal["plain", "good", "bad", "doubtful", "title"]
+
+MISSES_SHOWN = 15
+"""The most misses a model that are listed without -v, spread over all of them."""
+
+_WIDEST_TEXT = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line to show, and how it feels."""
+
+    text: str
+    mood: Mood = "plain"
+
+
+def printable(text: str, width: int | None = None) -> str:
+    """The text on one line with every character that is not printable escaped, cut to `width` characters."""
+    cut = text if width is None or len(text) <= width else text[: width - 1] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in cut)
+
+
+def explain_miss(score: Score, generation: Generation) -> str:
+    """Why the answer is wrong, and what was written, on one line."""
+    return _explain(score.error_kind or "", score.reason, score.mismatches, generation.text, generation.error)
+
+
+def result_lines(result: RunResult, targets: Targets, *, whole: bool, verbose: bool) -> Iterator[Line]:
+    """The run model by model: levels, tools, errors, skill, tier, gates; then the misses.
+
+    `whole` says whether levels 1 and 3 saw the cases where no tool applies; `verbose` lists every miss.
+    """
+    for label, model in result.models.items():
+        yield from _model_lines(label, model, result, targets, whole=whole)
+    for label in result.models:
+        yield from _miss_lines(label, [record for record in result.records if record.model == label], verbose=verbose)
+
+
+def _model_lines(label: str, model: ModelResult, result: RunResult, targets: Targets, *, whole: bool) -> Iterator[Line]:
+    size = f", {model.size_bytes / 1e6:,.0f} MB" if model.size_bytes else ""
+    yield Line(text=f"{label}: {printable(model.spec)}{size}", mood="title")
+    summary = model.summary
+    gates = {verdict.gate: verdict for verdict in result.gates if verdict.model == label}
+    for level in LEVELS:
+        if whole or level.over == "calls":
+            target = targets.levels[level.name]
+            rate = summary.levels[level.name]
+            yield _rate_line(f"{level.name} {level.title}", rate, target, gates.get(level.name))
+    yield from _diagnostics(summary, whole=whole)
+    yield from _tool_lines(summary, gates)
+    if summary.errors:
+        kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
+        yield Line(text="  wrong: " + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in kinds))
+    if whole:
+        yield Line(text="  skill: " + skill_line(summary, FloorReport(floors=result.floors)))
+    yield _tier_line(model)
+    if gates:
+        yield _gates_line(gates)
+
+
+def _rate_line(name: str, rate: Rate, target: float, verdict: Verdict | None) -> Line:
+    status = f"  {verdict.status}" if verdict else ""
+    return Line(text=f"  {name:19} {rate.describe()}, target {show_target(target)}{status}", mood=_mood(verdict))
+
+
+def _mood(verdict: Verdict | None) -> Mood:
+    if verdict is None:
+        return "plain"
+    moods: dict[str, Mood] = {"PASS": "good", "FAIL": "bad", "UNDECIDED": "doubtful"}
+    return moods[verdict.status]
+
+
+def _diagnostics(summary: Summary, *, whole: bool) -> Iterator[Line]:
+    parts = [f"calls seen {summary.call_recall.describe()}"] if summary.call_recall.n else []
+    if whole and summary.false_call_rate.n:
+        parts.append(f"false calls {summary.false_call_rate.describe(word='called')}")
+    if parts:
+        yield Line(text="  " + "; ".join(parts))
+    if summary.level4_strict.n:
+        yield Line(
+            text=f"  level4 byte for byte {_short(summary.level4_strict)}; where the tool is right "
+            f"{_short(summary.level4_given_level3)}; single arguments {_short(summary.arguments)}"
+        )
+
+
+def _tool_lines(summary: Summary, gates: Mapping[str, Verdict]) -> Iterator[Line]:
+    for tool, rates in summary.tools.items():
+        verdict = gates.get(f"tool:{tool}")
+        parameters = f"; parameters {_short(rates['level4'])}" if "level4" in rates else ""
+        status = f"  {verdict.status}" if verdict else ""
+        shown = "no tool" if tool == "none" else printable(tool, 40)
+        yield Line(text=f"    {shown:8} {_short(rates['level3'])}{parameters}{status}", mood=_mood(verdict))
+
+
+def _gates_line(gates: Mapping[str, Verdict]) -> Line:
+    stopped = [f"{name} {verdict.status}" for name, verdict in gates.items() if not verdict.passed]
+    more = f": {printable(', '.join(stopped))}" if stopped else ""
+    return Line(
+        text=f"  gates: {len(gates) - len(stopped)} of {len(gates)} passed{more}", mood="bad" if stopped else "good"
+    )
+
+
+def _tier_line(model: ModelResult) -> Line:
+    tier = model.tier.tier
+    if tier is None:
+        return Line(text=f"  {model.tier.line()}", mood="doubtful")
+    certified = model.certified_tier.tier
+    proof = f"; certified {certified.name}" if certified else ""
+    mood: Mood = "good" if tier.name == "EXCELLENT" else "bad" if tier.name == "POOR" else "doubtful"
+    return Line(text=f"  tier {model.tier.line()}{proof}", mood=mood)
+
+
+def _miss_lines(label: str, records: Sequence[Record], *, verbose: bool) -> Iterator[Line]:
+    missed = [record for record in records if False in record.levels.values()]
+    if not missed:
+        return
+    shown = missed if verbose else missed[:: -(-len(missed) // MISSES_SHOWN)]
+    more = "" if len(shown) == len(missed) else f"; {len(shown)} of them, all with -v"
+    yield Line(text=f"{label}: {len(missed)} of {len(records)} cases missed{more}", mood="title")
+    for record in shown:
+        lost = next(name for name, right in record.levels.items() if right is False)
+        why = _explain(record.error_kind or "", record.parse.reason, record.mismatches, record.text, record.error)
+        yield Line(text=f"  {record.case} {lost}: {why}")
+
+
+def _explain(kind: str, reason: str | None, mismatches: Sequence[Mismatch], text: str, error: str | None) -> str:
+    wrote = f"; wrote {printable(text, _WIDEST_TEXT)}" if text else "; wrote nothing"
+    if kind == "harness_error":
+        return f"error: {printable(error or 'unknown')}"
+    if kind == "unparsed":
+        return f"unparsed, {reason}{wrote}"
+    if not mismatches:
+        return kind.replace("_", " ") + wrote
+    shown = [_mismatch(mismatch) for mismatch in mismatches[:3]]
+    return "; ".join(shown) + (f"; and {len(mismatches) - 3} more" if len(mismatches) > 3 else "")
+
+
+def _mismatch(mismatch: Mismatch) -> str:
+    want, got = (printable(repr(value), _WIDEST_TEXT) for value in (mismatch.want, mismatch.got))
+    match mismatch.why:
+        case "wrong_tool":
+            return f"wanted {want}, called {got}"
+        case "missing_call":
+            return f"no call of {want}"
+        case "extra_call":
+            return f"an extra call of {got}"
+        case "missing":
+            return f"{mismatch.path} is missing, wanted {want}"
+        case "extra":
+            return f"{printable(mismatch.path, 40)} is extra, got {got}"
+    return f"{mismatch.path}: wanted {want}, got {got}"
+
+
+def _short(rate: Rate) -> str:
+    return f"{rate.correct}/{rate.n} ({show_percent(rate.exact)} %)" if rate.n else "no data"

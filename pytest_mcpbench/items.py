@@ -1,0 +1,170 @@
+"""The suites' tests as pytest items: one for each model and case, and one for each model and gate.
+
+They are plain items without fixtures or parameter sets, so that tens of thousands collect in seconds.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pytest_mcpbench.core.case import Case
+from pytest_mcpbench.core.report import explain_miss, printable
+from pytest_mcpbench.session import BenchSession
+from pytest_mcpbench.startup import last_missed, session_of
+
+NO_MODEL = "no model to measure: pass --mcp-model=PATH (or try --mcp-model=null:echo, which needs no weights)"
+
+
+class MissedCaseError(Exception):
+    """A wrong answer: an outcome of its own, and a failure only under `--mcp-strict`."""
+
+
+class GateFailedError(Exception):
+    """A gate that did not pass; the text is its verdict's line."""
+
+
+class CaseItem(pytest.Item):
+    """One question put to one model's answer to one case."""
+
+    def __init__(self, *, check: Callable[..., bool], label: str, case: Case, level: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.check, self.label, self.case, self.level = check, label, case, level
+        for tool in sorted(case.expected_tools):
+            self.own_markers.append(pytest.mark.tool(tool, name=tool).mark)
+        if "smoke" in case.tags:
+            self.add_marker("smoke")
+
+    @property
+    def bench(self) -> BenchSession:
+        """The run that this item belongs to."""
+        return _bench(self.config)
+
+    def runtest(self) -> None:
+        """Ask the level's question of the answer's score; the answer is generated if it is not there yet."""
+        score = self.bench.score_of(self.label, self.case)
+        self.user_properties += [("mcp_model", self.label), ("mcp_case", self.case.id), ("mcp_level", self.level)]
+        if self.check(score):
+            self.user_properties.append(("mcp_outcome", "right"))
+            return
+        text = printable(explain_miss(score, self.bench.answer_of(self.label, self.case)))
+        self.user_properties += [("mcp_outcome", "missed"), ("mcp_why", text)]
+        raise MissedCaseError(f"{self.label} {self.case.id}: {text}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        """The miss in one line; anything else as pytest shows it."""
+        if isinstance(excinfo.value, MissedCaseError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args, **kwargs)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Where the suite's function stands."""
+        return self.path, self.check.__code__.co_firstlineno - 1, self.name
+
+
+class GateItem(pytest.Item):
+    """One gate on one model: its verdict over all cases that were selected."""
+
+    def __init__(self, *, check: Callable[..., bool], label: str, gate: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.check, self.label, self.gate = check, label, gate
+        if gate.startswith("tool:"):
+            tool = gate.removeprefix("tool:")
+            self.own_markers.append(pytest.mark.tool(tool, name=tool).mark)
+        self.add_marker("smoke")
+
+    def runtest(self) -> None:
+        """Fail with the verdict's line unless it passes; a model that is only measured always does."""
+        bench = _bench(self.config)
+        verdict = bench.verdict_of(self.label, self.gate)
+        self.user_properties += [
+            ("mcp_model", self.label),
+            ("mcp_gate", self.gate),
+            ("mcp_line", printable(verdict.line())),
+        ]
+        if not bench.is_gated(self.label):
+            return
+        self.user_properties.append(("mcp_verdict", verdict.status))
+        if not self.check(verdict):
+            raise GateFailedError(printable(verdict.line()))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
+        """The verdict's line; anything else as pytest shows it."""
+        if isinstance(excinfo.value, GateFailedError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args, **kwargs)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """Where the suite's function stands."""
+        return self.path, self.check.__code__.co_firstlineno - 1, self.name
+
+
+class NoModelItem(pytest.Item):
+    """What a suite's test becomes where no model was given."""
+
+    def runtest(self) -> None:
+        """Skip, and say what to pass."""
+        pytest.skip(NO_MODEL)
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        """The suite's file."""
+        return self.path, None, self.name
+
+
+def keep_missed(config: pytest.Config, collected: list[pytest.Item]) -> None:
+    """Leave only the cases that the last run missed; gates over so biased a selection say nothing."""
+    missed = last_missed(config)
+    kept = [item for item in collected if isinstance(item, CaseItem) and (item.label, item.case.id) in missed]
+    dropped = [item for item in collected if item not in set(kept)]
+    config.hook.pytest_deselected(items=dropped)
+    collected[:] = kept
+
+
+def make_items(collector: pytest.Module, name: str, obj: Callable[..., bool]) -> list[pytest.Item] | None:
+    """The items that a suite's function stands for; None if it is an ordinary test."""
+    marks: dict[str, pytest.Mark] = {mark.name: mark for mark in getattr(obj, "pytestmark", ())}
+    mark = marks.get("each_case") or marks.get("each_gate")
+    if mark is None:
+        return None
+    bench = session_of(collector.config)
+    if bench is None or not bench.labels:
+        return [NoModelItem.from_parent(collector, name=name)]
+    make = _case_items if mark.name == "each_case" else _gate_items
+    return list(make(collector, name, obj, bench, **mark.kwargs))
+
+
+def _case_items(
+    collector: pytest.Module,
+    name: str,
+    check: Callable[..., bool],
+    bench: BenchSession,
+    level: str,
+    calls_only: bool = False,
+) -> Iterator[pytest.Item]:
+    for label in bench.labels:
+        for case in bench.cases.values():
+            if case.expects_call or not (calls_only or level in ("level2", "level4")):
+                yield CaseItem.from_parent(
+                    collector, name=f"{name}[{label}-{case.id}]", check=check, label=label, case=case, level=level
+                )
+
+
+def _gate_items(
+    collector: pytest.Module,
+    name: str,
+    check: Callable[..., bool],
+    bench: BenchSession,
+    level: str,
+    per_tool: bool = False,
+) -> Iterator[pytest.Item]:
+    for label in bench.labels:
+        for gate in [f"tool:{tool}" for tool in bench.tool_names] if per_tool else [level]:
+            word = gate.removeprefix("tool:")
+            item_name = f"{name}[{label}-{word}]" if per_tool else f"{name}[{label}]"
+            yield GateItem.from_parent(collector, name=item_name, check=check, label=label, gate=gate)
+
+
+def _bench(config: pytest.Config) -> BenchSession:
+    bench = session_of(config)
+    assert bench is not None, "items exist only where a model was given"
+    return bench

@@ -1,0 +1,62 @@
+"""From a finished run to its result."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pytest_mcpbench.core.case import Case
+from pytest_mcpbench.core.dataset import cases_hash
+from pytest_mcpbench.core.floors import FloorReport, floor_report, withhold
+from pytest_mcpbench.core.gate import TierResult, certified_tier, tier_of
+from pytest_mcpbench.core.result import CaseSet, ModelResult, Record, RunResult, environment, record_of
+from pytest_mcpbench.session import WHOLE_LEVELS, BenchSession
+
+
+def make_result(bench: BenchSession) -> RunResult | None:
+    """The run's result over every model that answered; None if none did."""
+    labels = [label for label in bench.labels if bench.complete(label)]
+    if not labels:
+        return None
+    cases = _cases_of(bench, labels)
+    floors = floor_report(cases)
+    gates = [
+        pair for label in labels if bench.is_gated(label) for pair in sorted(set(bench.gates_run)) if pair[0] == label
+    ]
+    return RunResult(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(),
+        cases=CaseSet(hash=cases_hash(cases), n=len(cases)),
+        models={label: _model_result(bench, label, floors) for label in labels},
+        floors=floors.floors,
+        gates=tuple(bench.verdict_of(label, gate) for label, gate in gates),
+        records=tuple(record for label in labels for record in _records(bench, label)),
+    )
+
+
+def _cases_of(bench: BenchSession, labels: Sequence[str]) -> list[Case]:
+    ids = {case.id for label in labels for case in bench.run_cases(label)}
+    return [case for case in bench.cases.values() if case.id in ids]
+
+
+def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> ModelResult:
+    info, summary = bench.info_of(label), bench.summary_of(label)
+    assert info is not None, "a model that answered was loaded"
+    if bench.levels_run & WHOLE_LEVELS:
+        tier, certified = withhold(tier_of(summary), floors), withhold(certified_tier(summary), floors)
+    else:
+        reason = "the cases where no tool applies were left out; select level3 too"
+        tier = certified = TierResult(tier=None, set_by=None, reason=reason)
+    return ModelResult(
+        spec=info.spec,
+        fingerprint=info.fingerprint,
+        size_bytes=info.size_bytes,
+        tier=tier,
+        certified_tier=certified,
+        summary=summary,
+    )
+
+
+def _records(bench: BenchSession, label: str) -> list[Record]:
+    return [
+        record_of(label, bench.answer_of(label, case), bench.parsed_of(label, case), bench.score_of(label, case))
+        for case in bench.run_cases(label)
+    ]

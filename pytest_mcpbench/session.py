@@ -1,0 +1,218 @@
+"""One benchmark run: its models, cases, answers, scores and verdicts."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from pytest_mcpbench.core.case import Case, Tool
+from pytest_mcpbench.core.dataset import CaseReader, read_tools
+from pytest_mcpbench.core.formats import ParseResult
+from pytest_mcpbench.core.gate import GateMode, Verdict, check_gate
+from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, plan
+from pytest_mcpbench.core.score import Score, score
+from pytest_mcpbench.core.summary import Rate, Summary, rate_of, summarize
+from pytest_mcpbench.core.target import Targets
+from pytest_mcpbench.errors import OptionError
+from pytest_mcpbench.models.answers import Answers
+from pytest_mcpbench.models.base import ModelInfo
+from pytest_mcpbench.models.engine import BatchReport
+from pytest_mcpbench.models.load import LoadOptions, Source, resolve
+
+MEASURED_ONLY = "base"
+"""The label whose model is measured and not gated."""
+
+WHOLE_LEVELS = frozenset({"level1", "level3"})
+"""The levels that run over every case; without one of them the cases where no tool applies are missing."""
+
+FIXTURES = Path(str(files("pytest_mcpbench.fixtures")))
+CODING_TOOLS = FIXTURES / "tools" / "coding.json"
+CODING_CASES = FIXTURES / "cases" / "coding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a run is made of, as the options say it. `models` are (label or None, SPEC) pairs.
+
+    `cache` and `shared` are folders: for answers kept between runs, and for the processes of this run.
+    """
+
+    models: tuple[tuple[str | None, str], ...]
+    base: str | None = None
+    cases: tuple[Path, ...] = ()
+    tools: Path | None = None
+    load: LoadOptions
+    settings: GenerationSettings
+    targets: Targets
+    gate: str = "point"
+    gated: bool = True
+    cache: Path | None = None
+    shared: Path | None = None
+
+
+@dataclass(kw_only=True)
+class BenchSession:
+    """The state of one run. Answers are generated when they are first asked for, each of them once."""
+
+    setup: Setup
+    sources: Mapping[str, Source]
+    cases: Mapping[str, Case]
+    offered_tools: tuple[Tool, ...]
+    on_batch: Callable[[str, BatchReport], None] | None = None
+    selected: dict[str, list[str]] = field(default_factory=dict)
+    levels_run: set[str] = field(default_factory=set)
+    gates_run: list[tuple[str, str]] = field(default_factory=list)
+    _scores: dict[tuple[str, str], Score] = field(default_factory=dict)
+    _parsed: dict[tuple[str, str], ParseResult] = field(default_factory=dict)
+    _summaries: dict[str, Summary] = field(default_factory=dict)
+    _temporary: "tempfile.TemporaryDirectory[str] | None" = None
+
+    @classmethod
+    def start(cls, setup: Setup) -> "BenchSession":
+        """A run whose models were found and whose cases were read, with no model loaded yet.
+
+        Raises McpBenchError for the first thing that is wrong.
+        """
+        tools = read_tools(setup.tools) if setup.tools else None
+        reader = CaseReader(shipped_tools=FIXTURES / "tools", tools=tools)
+        sources = _labelled([(label, resolve(spec, setup.base)) for label, spec in setup.models])
+        cases = reader.read(setup.cases or [CODING_CASES]) if setup.models else []
+        return cls(
+            setup=setup,
+            sources=sources,
+            cases={case.id: case for case in cases},
+            offered_tools=tools or read_tools(CODING_TOOLS),
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The models' labels, in the order of the command line."""
+        return tuple(self.sources)
+
+    @cached_property
+    def tool_names(self) -> list[str]:
+        """The tools that some case expects, sorted."""
+        return sorted({tool for case in self.cases.values() for tool in case.expected_tools})
+
+    @cached_property
+    def requests(self) -> dict[str, Request]:
+        """The request of every case by the case's id."""
+        return plan(self.cases.values())
+
+    @cached_property
+    def answers(self) -> dict[str, Answers]:
+        """The answers of each model, by its label."""
+        return {label: self.new_answers(label, shared=self.setup.shared) for label in self.labels}
+
+    def new_answers(self, label: str, *, shared: Path | None = None, keep_model: bool = False) -> Answers:
+        """Answers of one model that are planned apart from the run's."""
+        return Answers(
+            label=label,
+            source=self.sources[label],
+            load=self.setup.load,
+            settings=self.setup.settings,
+            cache_path=self.setup.cache,
+            shared=shared,
+            on_batch=self.on_batch,
+            keep_model=keep_model,
+        )
+
+    def share(self) -> Path:
+        """The folder through which the processes of this run share answers; made on first call, gone at `close`."""
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="mcpbench-")
+            for answers in self.answers.values():
+                answers.shared = Path(self._temporary.name)
+        return Path(self._temporary.name)
+
+    def select(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Plan the answers to these (label, case id) pairs; a label with none is planned for all cases."""
+        chosen: dict[str, set[str]] = {label: set() for label in self.labels}
+        for label, case_id in pairs:
+            chosen[label].add(case_id)
+        for label, case_ids in chosen.items():
+            self.selected[label] = [case_id for case_id in self.cases if not case_ids or case_id in case_ids]
+            self.answers[label].plan(self.requests[case_id] for case_id in self.selected[label])
+
+    def answer_of(self, label: str, case: Case) -> Generation:
+        """What the model answered."""
+        return self.answers[label].get(self.requests[case.id])
+
+    def parsed_of(self, label: str, case: Case) -> ParseResult:
+        """What the model's answer holds."""
+        found = self._parsed.get((label, case.id))
+        if found is None:
+            generation = self.answer_of(label, case)
+            found = self._parsed[label, case.id] = self.answers[label].parse(generation.text, case.tools)
+        return found
+
+    def score_of(self, label: str, case: Case) -> Score:
+        """How the model did on the case."""
+        found = self._scores.get((label, case.id))
+        if found is None:
+            reason = self.answer_of(label, case).finish_reason
+            found = self._scores[label, case.id] = score(case, self.parsed_of(label, case), reason)
+        return found
+
+    def run_cases(self, label: str) -> list[Case]:
+        """The cases that this run put to the model: the selected ones, or what other processes of it generated."""
+        if label in self.selected:
+            return [self.cases[case_id] for case_id in self.selected[label]]
+        made = self.answers[label].made()
+        return [case for case in self.cases.values() if self.requests[case.id].key in made]
+
+    def summary_of(self, label: str) -> Summary:
+        """What the run's scores of the model add up to."""
+        if label not in self._summaries:
+            self._summaries[label] = summarize([self.score_of(label, case) for case in self.run_cases(label)])
+        return self._summaries[label]
+
+    def verdict_of(self, label: str, gate: str) -> Verdict:
+        """The verdict of one gate: a level's name, or `tool:NAME`."""
+        summary, targets = self.summary_of(label), self.setup.targets
+        mode: GateMode = "certified" if self.setup.gate == "certified" else "point"
+        if gate.startswith("tool:"):
+            tool = gate.removeprefix("tool:")
+            rate: Rate = summary.tools.get(tool, {}).get("level3", rate_of(0, 0))
+            return check_gate(gate, label, rate, targets.for_tool(tool), mode)
+        return check_gate(gate, label, summary.levels[gate], targets.levels[gate], mode)
+
+    def is_gated(self, label: str) -> bool:
+        """Whether a verdict on this model can fail the run."""
+        return self.setup.gated and label != MEASURED_ONLY
+
+    def info_of(self, label: str) -> ModelInfo | None:
+        """What the model is; None if nothing was asked of it."""
+        return self.answers[label].info
+
+    def complete(self, label: str) -> bool:
+        """Whether every planned answer of the model is there; nothing is generated to find out."""
+        made = self.answers[label].made()
+        cases = self.run_cases(label)
+        return bool(cases) and all(self.requests[case.id].key in made for case in cases)
+
+    def unfinished(self) -> list[str]:
+        """The models that were asked, but not to the end."""
+        return [label for label in self.labels if self.answers[label].made() and not self.complete(label)]
+
+    def close(self) -> None:
+        """Let models and temporary folders go."""
+        for answers in self.__dict__.get("answers", {}).values():
+            answers.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+
+def _labelled(found: Sequence[tuple[str | None, Source]]) -> dict[str, Source]:
+    sources: dict[str, Source] = {}
+    for label, source in found:
+        name = label or source.default_label
+        if name in sources:
+            raise OptionError(
+                f"--mcp-model: two models are labelled {name!r} ({sources[name].spec} and {source.spec}); "
+                f"name one yourself: --mcp-model=LABEL={source.spec}"
+            )
+        sources[name] = source
+    return sources
