@@ -16,6 +16,8 @@ ToolDetail = Literal["line", "schema"]
 class Request:
     """What a model is asked: a conversation and the tools it is offered. `key` is a hash of both.
 
+    The order of tools, parameters and arguments counts, since the prompt shows it.
+
     `case_id` names the case it was planned for, for recorded answers and error lines; it is not part of the key.
     """
 
@@ -73,9 +75,9 @@ def plan(cases: Iterable[Case]) -> dict[str, Request]:
 
 
 def _tools_digest(tools: tuple[Tool, ...]) -> str:
-    return hashlib.sha256(json.dumps([asdict(tool) for tool in tools], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([asdict(tool) for tool in tools]).encode()).hexdigest()
 
 
 def _request_key(messages: tuple[Message, ...], tools_digest: str) -> str:
     turns = [(m.role, m.content, m.name, [(call.name, call.arguments) for call in m.calls]) for m in messages]
-    return hashlib.sha256(json.dumps([turns, tools_digest], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([turns, tools_digest]).encode()).hexdigest()

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from pytest_mcpbench.core.case import Arguments, Json, Tool
 
@@ -37,7 +39,10 @@ def match_rule(tool: Tool, parameter: str) -> MatchRule:
 
 
 class ArgumentChecker:
-    """Checks arguments against tool schemas; each schema is compiled once. Drafts 2020-12 and 07 are known."""
+    """Checks arguments against tool schemas; each schema is compiled once. Drafts 2020-12 and 07 are known.
+
+    References are followed inside a schema, never to a file or to the network.
+    """
 
     def __init__(self) -> None:
         self._validators: dict[int, Any] = {}
@@ -47,12 +52,18 @@ class ArgumentChecker:
         """What breaks the schema, in one line; None if nothing does."""
         validator = self._validators.get(id(tool))
         if validator is None:
-            validator = self._validators[id(tool)] = _validator_class(tool.input_schema)(tool.input_schema)
+            validator = _validator_class(tool.input_schema)(tool.input_schema, registry=Registry())
+            self._validators[id(tool)] = validator
             self._tools.append(tool)
         unknown = [name for name in arguments if name not in tool.parameters]
         if unknown and not _allows_unknown(tool.input_schema):
             return f"it has no parameter {unknown[0]!r} (parameters: {', '.join(tool.parameters) or 'none'})"
-        error = next(iter(validator.iter_errors(dict(arguments))), None)
+        try:
+            error = next(iter(validator.iter_errors(dict(arguments))), None)
+        except Unresolvable as unresolvable:
+            return _one_line(f"the inputSchema refers to {unresolvable.ref!r}, which it does not define")
+        except RecursionError:
+            return "the inputSchema refers to itself without end"
         if error is None:
             return None
         where = ".".join(str(part) for part in error.absolute_path)
@@ -67,9 +78,13 @@ def canonical_name(name: str, tools: Mapping[str, Tool]) -> str:
 
 
 def allows_type(schema: Json, type_name: str) -> bool:
-    """Whether the schema names this JSON type, alone or in a list."""
-    declared = schema.get("type") if isinstance(schema, Mapping) else None
-    return type_name in declared if isinstance(declared, list) else declared == type_name
+    """Whether the schema names this JSON type: alone, in a list, or in a branch of `anyOf` or `oneOf`."""
+    if not isinstance(schema, Mapping):
+        return False
+    declared = schema.get("type")
+    if type_name in declared if isinstance(declared, list) else declared == type_name:
+        return True
+    return any(allows_type(branch, type_name) for key in ("anyOf", "oneOf") for branch in schema.get(key, ()))
 
 
 def _validator_class(schema: Mapping[str, Json]) -> Any:
@@ -83,7 +98,7 @@ def _declared_rule(schema: Json) -> Any:
 
 def _allows_unknown(schema: Mapping[str, Json]) -> bool:
     """Unknown arguments are allowed only where the schema says so: a call with a made-up argument is no right call."""
-    return bool(schema.get("additionalProperties", False)) or "patternProperties" in schema
+    return schema.get("additionalProperties", False) is not False or "patternProperties" in schema
 
 
 def _one_line(text: str) -> str:
