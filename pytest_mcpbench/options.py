@@ -253,7 +253,7 @@ def _given(config: pytest.Config, option: Option) -> Any:
 def _checked(option: Option, given: Any) -> Any:
     if option.parse is None:
         return bool(given)
-    texts: Sequence[str] = given if isinstance(given, list) else [given or option.default]
+    texts: Sequence[str | None] = given if isinstance(given, list) else [given or option.default]
     try:
         values = tuple(option.parse(text) for text in texts if text is not None)
     except OptionError as error:

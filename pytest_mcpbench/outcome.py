@@ -40,11 +40,11 @@ def _cases_of(bench: BenchSession, labels: Sequence[str]) -> list[Case]:
 def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> ModelResult:
     info, summary = bench.info_of(label), bench.summary_of(label)
     assert info is not None, "a model that answered was loaded"
-    if bench.levels_run & WHOLE_LEVELS:
+    partial = _why_partial(bench)
+    if partial is None:
         tier, certified = withhold(tier_of(summary), floors), withhold(certified_tier(summary), floors)
     else:
-        reason = "the cases where no tool applies were left out; select level3 too"
-        tier = certified = TierResult(tier=None, set_by=None, reason=reason)
+        tier = certified = TierResult(tier=None, set_by=None, reason=partial)
     return ModelResult(
         spec=info.spec,
         fingerprint=info.fingerprint,
@@ -53,6 +53,15 @@ def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> Model
         certified_tier=certified,
         summary=summary,
     )
+
+
+def _why_partial(bench: BenchSession) -> str | None:
+    """Why the cases of this run are too biased a selection for a tier; None if they are not."""
+    if bench.setup.only_missed:
+        return "only cases that the last run missed were run"
+    if not bench.levels_run & WHOLE_LEVELS:
+        return "the cases where no tool applies were left out; select level3 too"
+    return None
 
 
 def _records(bench: BenchSession, label: str) -> list[Record]:

@@ -47,7 +47,7 @@ class Setup:
     settings: GenerationSettings
     targets: Targets
     gate: str = "point"
-    gated: bool = True
+    only_missed: bool = False
     cache: Path | None = None
     shared: Path | None = None
 
@@ -181,7 +181,7 @@ class BenchSession:
 
     def is_gated(self, label: str) -> bool:
         """Whether a verdict on this model can fail the run."""
-        return self.setup.gated and label != MEASURED_ONLY
+        return self.setup.gate != "off" and not self.setup.only_missed and label != MEASURED_ONLY
 
     def info_of(self, label: str) -> ModelInfo | None:
         """What the model is; None if nothing was asked of it."""

@@ -87,7 +87,7 @@ def _setup(config: pytest.Config, options: BenchOptions) -> Setup:
         settings=options.settings,
         targets=options.targets,
         gate=options.gate,
-        gated=options.gate != "off" and not options.missed,
+        only_missed=options.missed,
         cache=None if options.no_cache else config.rootpath / STATE_FOLDER / "cache",
         shared=Path(shared) if shared else None,
     )

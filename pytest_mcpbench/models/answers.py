@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -38,6 +39,7 @@ class Answers:
     _stream: Iterator[tuple[Request, Generation]] | None = None
     _model: Model | None = None
     _info: ModelInfo | None = None
+    _read_ns: int = 0
 
     def plan(self, requests: Iterable[Request]) -> None:
         """Add requests to what will be generated together. Equal requests are generated once."""
@@ -118,12 +120,13 @@ class Answers:
 
     def _read_shared(self, folder: Path) -> None:
         path = folder / f"{self.label}.json"
-        if not path.is_file():
+        if not path.is_file() or (stamp := path.stat().st_mtime_ns) == self._read_ns:
             return
+        self._read_ns = stamp
         data = json.loads(path.read_text(encoding="ascii"))
         self._done.update({key: Generation(**fields) for key, fields in data["answers"].items()})
-        info = data["info"]
-        self._info = ModelInfo(**{key: tuple(v) if isinstance(v, list) else v for key, v in info.items()})
+        info: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data["info"].items()}
+        self._info = ModelInfo(**info)
 
     def _write_shared(self, folder: Path) -> None:
         if self._info is None:

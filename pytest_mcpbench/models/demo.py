@@ -59,6 +59,11 @@ def resolve(spec: str, name: str) -> Source:
     return Source(spec=spec, kind="demo", default_label=name, path=adapter, base=base)
 
 
+def materialise() -> Path:
+    """The folder of `demo:base`, made now if it is not there."""
+    raise ModelError("demo:base: cannot be made yet")
+
+
 def entries() -> list[DemoEntry]:
     """What each demo model is, and whether it is there."""
     return []

@@ -1,9 +1,11 @@
 """What a model folder holds and whether its files are whole, found out without torch: configurations and headers."""
 
+import hashlib
 import json
 import math
 import struct
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +22,8 @@ TRAINING = "mcpbench_training.json"
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "optimizer.bin", "scheduler.bin"})
+_DECIDING = frozenset({".safetensors", ".json", ".jinja", ".model", ".txt", ".onnx", ".onnx_data", ".data"})
+_NOT_DECIDING = frozenset({TRAINING, "trainer_state.json", "README.txt", "LICENSE.txt", "requirements.txt"})
 _MAX_HEADER_BYTES = 100_000_000
 _DTYPES = {
     64: "F64 I64 U64 C64",
@@ -83,6 +87,37 @@ def check_adapter(folder: Path) -> list[Path]:
         raise ModelError(f"{folder}: has no {ADAPTER_WEIGHTS}; save the adapter again")
     check_safetensors(weights)
     return [weights]
+
+
+def fingerprint(folder: Path, *, base: str = "") -> str:
+    """The sha256 in hex of every file of the folder that can change an answer, and of the base's fingerprint.
+
+    That is weights, configurations, tokenizer and chat template, by name and content; not what a training run left.
+    """
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and _decides(path)]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        digests = list(pool.map(_sha256, paths))
+    total = hashlib.sha256(base.encode())
+    for path, digest in zip(paths, digests, strict=True):
+        total.update(f"{path.name}\n{digest}\n".encode())
+    return total.hexdigest()
+
+
+def trained_on(folder: Path) -> tuple[str, ...]:
+    """The hashes of the rows that the model in the folder was trained on; empty where its training left none."""
+    if not (folder / TRAINING).is_file():
+        return ()
+    hashes = read_json(folder / TRAINING).get("row_hashes", [])
+    return tuple(str(row) for row in hashes) if isinstance(hashes, list) else ()
+
+
+def _decides(path: Path) -> bool:
+    return path.name not in _NOT_DECIDING and path.suffix in _DECIDING
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _weight_files(folder: Path) -> list[Path]:

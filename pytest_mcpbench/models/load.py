@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_mcpbench.core.formats import Format, get_format
 from pytest_mcpbench.errors import MissingExtraError, ModelError
-from pytest_mcpbench.models import demo, null, replay
+from pytest_mcpbench.models import demo, hub, null, replay
 from pytest_mcpbench.models.base import LoadOptions, Model, Source
 from pytest_mcpbench.models.folder import (
     ADAPTER_CONFIG,
@@ -93,8 +93,7 @@ def default_label(spec: str) -> str:
 
 def load_model(source: Source, options: LoadOptions) -> Model:
     """The model, ready to generate. Raises ModelError for a model that cannot be loaded after all."""
-    fmt = pick_format(options.fmt)
-    style = PromptStyle(fmt=fmt, detail=options.tool_detail)
+    style = PromptStyle(fmt=pick_format(options.fmt), detail=options.tool_detail)
     if source.kind == "null":
         return null.NullModel(source.spec.partition(":")[2], style)
     if source.kind == "replay":
@@ -105,7 +104,7 @@ def load_model(source: Source, options: LoadOptions) -> Model:
     # Here, not above: this import brings torch and transformers.
     from pytest_mcpbench.models import hf  # noqa: PLC0415
 
-    return hf.load(source, options, fmt)
+    return hf.load(_on_disk(source, options), options)
 
 
 def pick_format(name: str, chat_template: str | None = None) -> Format:
@@ -178,6 +177,16 @@ _SCHEMES: dict[str, Callable[[str, str], Source]] = {
     "replay": _resolve_replay,
     "null": _resolve_null,
 }
+
+
+def _on_disk(source: Source, options: LoadOptions) -> Source:
+    """The source with every path set: hub models are downloaded, the demo model is made."""
+    if source.kind == "hub":
+        found = resolve(str(hub.download(source.spec)), options.base)
+        source = replace(source, path=found.path, base=found.base)
+    elif source.path is None:
+        source = replace(source, path=demo.materialise())
+    return replace(source, base=_on_disk(source.base, options)) if source.base else source
 
 
 def _need_extra(spec: str, extra: str, *more: str) -> None:

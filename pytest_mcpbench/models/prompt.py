@@ -73,6 +73,20 @@ def completion_text(case: Case, style: PromptStyle) -> str:
     return answer if style.templated else f" {answer}"
 
 
+def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
+    """The prompt's token ids, without padding, and with the beginning-of-text token exactly once where one belongs.
+
+    Padding and truncation are set on the call because a fast tokenizer keeps those of the call before.
+    """
+    encoded = tokenizer(prompt.text, add_special_tokens=prompt.adds_bos, padding=False, truncation=False)
+    ids = [int(token) for token in encoded["input_ids"]]
+    if prompt.adds_bos and len(ids) > 1 and ids[-1] == tokenizer.eos_token_id != tokenizer.bos_token_id:
+        ids.pop()  # some tokenizers close every text, and nothing would follow
+    if len(ids) > 1 and ids[0] == ids[1] == tokenizer.bos_token_id:
+        del ids[0]
+    return ids
+
+
 def _with_instructions(messages: Sequence[Message], tools: Sequence[Tool], style: PromptStyle) -> list[Message]:
     instructions = style.fmt.instructions(tools, style.detail)
     turns = list(messages)
