@@ -1,0 +1,223 @@
+"""Models that transformers runs: checkpoints, and PEFT adapters merged into the checkpoint they were trained on."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
+from pytest_mcpbench.errors import ModelError
+from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
+from pytest_mcpbench.models.folder import check_checkpoint, fingerprint, trained_on
+from pytest_mcpbench.models.load import pick_format
+from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
+from pytest_mcpbench.models.stops import RowStops, end_tokens
+
+# Not `import transformers`: half of it is typed, and mypy would read all of it to tell which half.
+transformers: Any = import_module("transformers")
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_AUTO_DTYPES = {"cpu": "float32", "cuda": "bfloat16", "mps": "float32"}
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
+_ERROR_CHARACTERS = 300
+
+
+class HFModel:
+    """A causal language model and its tokenizer, decoding greedily.
+
+    A row's answer does not depend on what else is in its batch: prompts are padded on the left, the padding is
+    masked, and each row stops for itself. That holds exactly in float32, up to rounding in shorter types.
+    """
+
+    cacheable = True
+
+    def __init__(self, model: Any, tokenizer: Any, style: PromptStyle, info: ModelInfo) -> None:
+        self.info = info
+        self.style = style
+        self._model = model
+        self._tokenizer = tokenizer
+        self._ends = end_tokens(model, tokenizer)
+        # The model's own configuration is replaced, not overridden: `generate` fills every field that a caller
+        # leaves at its default (do_sample=False is one) from the model's.
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
+        model.generation_config = transformers.GenerationConfig(pad_token_id=pad)
+        self._pad = pad
+        self._encoded: dict[str, tuple[Prompt, list[int]]] = {}
+
+    def count_tokens(self, request: Request) -> int:
+        """The length of the prompt in tokens, the beginning-of-text token included."""
+        return len(self._encode(request)[1])
+
+    def cache_key(self, request: Request, settings: GenerationSettings) -> str:
+        """A hash of the model, the exact prompt and the settings."""
+        return answer_key(self.info, self._encode(request)[0], settings)
+
+    def generate_batch(self, requests: Sequence[Request], settings: GenerationSettings) -> list[Generation]:
+        """The answers, up to the end of their calls. Their tokens include the one that ended them."""
+        encoded = [self._encode(request) for request in requests]
+        stops = RowStops(self._tokenizer, self.style.fmt, self._ends, [prompt.stops for prompt, _ in encoded])
+        self._decode([ids for _, ids in encoded], stops, settings.max_new_tokens)
+        for request in requests:
+            self._encoded.pop(request.key, None)
+        return [
+            Generation(
+                text=row.text(),
+                finish_reason="stop" if row.stopped else "length",
+                prompt_tokens=len(ids),
+                output_tokens=len(row.ids),
+            )
+            for row, (_, ids) in zip(stops.rows, encoded, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._model = self._tokenizer = None
+        if self.info.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+    def _encode(self, request: Request) -> tuple[Prompt, list[int]]:
+        found = self._encoded.get(request.key)
+        if found is None:
+            prompt = build_prompt(request, self.style)
+            found = self._encoded[request.key] = prompt, encode_prompt(self._tokenizer, prompt)
+        return found
+
+    def _decode(self, prompts: Sequence[list[int]], stops: RowStops, max_new_tokens: int) -> None:
+        """Fill the rows of `stops`. Prefilling a shared prefix once belongs here."""
+        width = max(len(ids) for ids in prompts)
+        ids = torch.tensor([[self._pad] * (width - len(row)) + row for row in prompts])  # (B, T)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts])  # (B, T)
+        with torch.inference_mode():
+            self._model.generate(
+                input_ids=ids.to(self.info.device),
+                attention_mask=mask.to(self.info.device),
+                do_sample=False,
+                max_new_tokens=max_new_tokens,
+                stopping_criteria=transformers.StoppingCriteriaList([stops]),
+            )
+
+
+def load(source: Source, options: LoadOptions) -> HFModel:
+    """The model in the source's folder; an adapter is merged into its base's weights, in the dtype of the run.
+
+    Merging makes an adapter as fast as the checkpoint it will be deployed as, and rounds each weight once more.
+    Raises ModelError for anything that cannot be loaded.
+    """
+    device = _device(options.device)
+    dtype = _dtype(options.dtype, device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    assert source.path is not None, "a source is on disk before it is loaded"
+    base = source.base.path if source.base else source.path
+    assert base is not None, "so is its base"
+    with _one_line(source.spec), _quiet():
+        tokenizer = _tokenizer(source.path if _has_tokenizer(source.path) else base)
+        model = _checkpoint(base, dtype)
+        if source.base:
+            model = _merged(model, tokenizer, source.path)
+        model = model.to(device).eval()
+    own = source.path if source.base else base
+    weights = check_checkpoint(base) + ([own / "adapter_model.safetensors"] if source.base else [])
+    fmt = pick_format(options.fmt, tokenizer.chat_template)
+    info = ModelInfo(
+        spec=source.spec,
+        kind=source.kind,
+        fingerprint=fingerprint(own, base=fingerprint(base) if source.base else ""),
+        size_bytes=sum(path.stat().st_size for path in weights),
+        format=fmt.name,
+        backend=_backend(source),
+        device=str(device),
+        dtype=str(dtype).removeprefix("torch."),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        trained_on=trained_on(own),
+    )
+    return HFModel(model, tokenizer, PromptStyle(fmt=fmt, detail=options.tool_detail, tokenizer=tokenizer), info)
+
+
+def _backend(source: Source) -> str:
+    parts = [f"transformers {transformers.__version__}", f"torch {torch.__version__}"]
+    return " / ".join([*parts, f"peft {version('peft')}"] if source.base else parts)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(name.partition(":")[0], False):
+        known = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise ModelError(f"--mcp-device={name}: is not on this machine (there are: auto, {known})")
+    return torch.device(name)
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype:
+    chosen = _AUTO_DTYPES[device.type] if name == "auto" else name
+    if chosen not in _DTYPES:
+        raise ModelError(f"--mcp-dtype={name}: is unknown (known: auto, {', '.join(_DTYPES)})")
+    return _DTYPES[chosen]
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _TOKENIZER_FILES)
+
+
+def _tokenizer(folder: Path) -> Any:
+    if not _has_tokenizer(folder):
+        raise ModelError(
+            f"{folder}: has no tokenizer ({_TOKENIZER_FILES[0]}); save the tokenizer into the folder as well"
+        )
+    return transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def _checkpoint(folder: Path, dtype: torch.dtype) -> Any:
+    """The model with every weight from the folder. Raises ModelError if some would be made up at random."""
+    model, loaded = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+    )
+    lacking = sorted(str(name) for name in loaded["missing_keys"])
+    if lacking:
+        raise ModelError(f"{folder}: its weights lack {len(lacking)} tensors ({lacking[0]}); save the model again")
+    return model
+
+
+def _merged(model: Any, tokenizer: Any, adapter: Path) -> Any:
+    # Here, not above: only an adapter needs it.
+    import peft  # noqa: PLC0415
+
+    if _has_tokenizer(adapter) and len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="(?i).*missing adapter keys")
+        wrapped = peft.PeftModel.from_pretrained(model, adapter)
+    if not hasattr(wrapped.base_model, "merge_and_unload"):
+        raise ModelError(f"{adapter}: a {wrapped.active_peft_config.peft_type} adapter cannot be merged; use LoRA")
+    return wrapped.merge_and_unload()
+
+
+@contextmanager
+def _one_line(spec: str) -> Iterator[None]:
+    """Turn whatever the libraries raise on loading into one line that names the model."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_ERROR_CHARACTERS]
+        raise ModelError(f"{spec}: could not be loaded ({reason})") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars of the library's own between a test run's lines; leaves its settings as they were."""
+    logging = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
