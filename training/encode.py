@@ -1,13 +1,13 @@
 """From rows to token ids: the prompt that evaluation feeds, and the completion that it should bring out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.plan import plan
 from pytest_mcpbench.errors import TrainingError
-from pytest_mcpbench.models.prompt import PromptStyle, build_prompt, completion_text
+from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, completion_text, encode_prompt
 
 _SENTINEL = "a word that no template writes"
 
@@ -30,33 +30,15 @@ def encode_rows(cases: Sequence[Case], style: PromptStyle, tokenizer: Any, max_l
     Raises TrainingError that counts the rows longer than `max_length` tokens: none is cut, none is dropped.
     """
     requests = plan(cases)
-    prompts = [build_prompt(requests[case.id], style) for case in cases]
-    completions = [completion_text(case, style) for case in cases]
-    adds_bos = all(prompt.adds_bos for prompt in prompts)
-    prompt_ids = token_ids(tokenizer, [prompt.text for prompt in prompts], adds_bos=adds_bos)
-    whole = [prompt.text + completion for prompt, completion in zip(prompts, completions, strict=True)]
-    whole_ids = token_ids(tokenizer, whole, adds_bos=adds_bos)
     end = end_of_turn(style, tokenizer)
-    rows = [
-        EncodedRow(
-            case_id=case.id,
-            prompt=tuple(before),
-            completion=(*_behind(before, both, text, tokenizer), end),
-        )
-        for case, before, both, text in zip(cases, prompt_ids, whole_ids, completions, strict=True)
-    ]
+    rows = []
+    for case in cases:
+        prompt = build_prompt(requests[case.id], style)
+        before = encode_prompt(tokenizer, prompt)
+        completion = _completion_ids(tokenizer, prompt, before, completion_text(case, style))
+        rows.append(EncodedRow(case_id=case.id, prompt=tuple(before), completion=(*completion, end)))
     _refuse_long(rows, max_length)
     return rows
-
-
-def token_ids(tokenizer: Any, texts: Sequence[str], *, adds_bos: bool) -> list[list[int]]:
-    """The ids of each text, in one batched call; never padded or cut, whatever was asked of the tokenizer before."""
-    if not texts:
-        return []
-    encoded: Mapping[str, list[list[int]]] = tokenizer(
-        list(texts), add_special_tokens=adds_bos, padding=False, truncation=False, return_attention_mask=False
-    )
-    return encoded["input_ids"]
 
 
 def end_of_turn(style: PromptStyle, tokenizer: Any) -> int:
@@ -68,7 +50,7 @@ def end_of_turn(style: PromptStyle, tokenizer: Any) -> int:
         fixed = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _SENTINEL}]
         text = str(tokenizer.apply_chat_template(fixed, tokenize=False))
         behind = text.rpartition(_SENTINEL)[2].strip()
-        ids = token_ids(tokenizer, [behind], adds_bos=False)[0] if behind else []
+        ids = plain_ids(tokenizer, behind) if behind else []
         if ids and ids[0] in set(tokenizer.all_special_ids):
             return ids[0]
     if tokenizer.eos_token_id is None:
@@ -77,11 +59,18 @@ def end_of_turn(style: PromptStyle, tokenizer: Any) -> int:
     return end
 
 
-def _behind(before: list[int], both: list[int], completion: str, tokenizer: Any) -> list[int]:
-    """The completion's ids. Where its first letters would merge into the prompt's last token, it is read alone."""
-    if both[: len(before)] == before:
-        return both[len(before) :]
-    return token_ids(tokenizer, [completion], adds_bos=False)[0]
+def _completion_ids(tokenizer: Any, prompt: Prompt, before: list[int], completion: str) -> list[int]:
+    """The completion's ids, as they follow the prompt's.
+
+    Where the two would merge, the completion is read alone: generation starts behind the prompt's last token.
+    """
+    both = encode_prompt(tokenizer, replace(prompt, text=prompt.text + completion))
+    return both[len(before) :] if both[: len(before)] == before else plain_ids(tokenizer, completion)
+
+
+def plain_ids(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a text alone, without special tokens of the tokenizer's own; never padded or cut."""
+    return list(tokenizer(text, add_special_tokens=False, padding=False, truncation=False)["input_ids"])
 
 
 def _refuse_long(rows: Sequence[EncodedRow], max_length: int) -> None:
