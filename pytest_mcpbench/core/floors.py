@@ -132,11 +132,9 @@ def _skill(level: str, rate: Rate, name: str, floor: Rate) -> str:
     if rate.n == 0 or floor.n == 0:
         return f"{level} no data"
     points = float((rate.exact - floor.exact) * 100)
-    side = "above" if points >= 0 else "below"
-    shown = f"{show_percent(rate.exact)} %"
-    return (
-        f"{level} {shown} is {abs(points):.1f} points {side} the best floor, null:{name} {show_percent(floor.exact)} %"
-    )
+    distance = f"{abs(points):.1f} points {'above' if points >= 0 else 'below'}"
+    own, best = show_percent(rate.exact), show_percent(floor.exact)
+    return f"{level} {own} % is {distance} the best floor, null:{name} with {best} %"
 
 
 def _floor(name: str, answer: Callable[[Asked], str], cases: Sequence[Case]) -> Floor:

@@ -181,17 +181,20 @@ def check_gates(summary: Summary, model: str, targets: Targets, mode: GateMode =
 
 def certifiable_notice(n_cases: int, targets: Targets) -> str | None:
     """One line if so few cases cannot certify every level's target even without a miss; None if they can."""
-    short = sorted({t for t in targets.levels.values() if (cases_needed(t) or n_cases + 1) > n_cases})
+    levels_by_target: dict[float, list[str]] = {}
+    for level, target in sorted(targets.levels.items()):
+        levels_by_target.setdefault(target, []).append(level)
+    needed = {target: cases_needed(target) for target in sorted(levels_by_target)}
+    short = {target: n for target, n in needed.items() if n is None or n > n_cases}
     if not short:
         return None
-    needs = []
-    for position, target in enumerate(short):
-        names = ", ".join(level for level, value in targets.levels.items() if value == target)
-        count, verb = cases_needed(target), " without a miss are needed" if position == 0 else ""
-        number = "no number of cases" if count is None else str(count)
-        needs.append(f"{number}{verb} for > {show_target(target)} ({names})")
-    best = show_percent(Fraction(max_certifiable(n_cases)))
-    return f"{n_cases} case{'' if n_cases == 1 else 's'} can show at most > {best} %; {', '.join(needs)}"
+    best = show_percent(Fraction(max_certifiable(n_cases)), *map(exact_target, short))
+    parts: list[str] = []
+    for target, n in short.items():
+        shown = f"> {show_target(target)} ({', '.join(levels_by_target[target])})"
+        needs = "" if parts else " without a miss are needed"
+        parts.append(f"no number can show {shown}" if n is None else f"{n}{needs} for {shown}")
+    return f"{n_cases} case{'' if n_cases == 1 else 's'} can show at most > {best} %; {', '.join(parts)}"
 
 
 def show_target(target: float) -> str:

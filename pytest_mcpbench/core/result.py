@@ -66,9 +66,7 @@ def write_result(result: RunResult, path: Path) -> None:
         part.write_text(to_json(result), encoding="ascii")
         part.replace(path)
     except OSError as error:
-        raise ResultError(
-            f"{path}: the result cannot be written: {error.strerror or error}; name another file"
-        ) from None
+        raise ResultError(f"{path}: cannot be written: {error.strerror or error}; name another file") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
