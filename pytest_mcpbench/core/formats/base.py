@@ -27,7 +27,9 @@ class ParseResult:
 
     def __post_init__(self) -> None:
         if bool(self.calls) != (self.status == "parsed") or (self.reason is not None) != (self.status == "unparsed"):
-            raise ValueError(f"a parse result that is {self.status!r} with {len(self.calls)} calls, reason {self.reason}")
+            raise ValueError(
+                f"a parse result that is {self.status!r} with {len(self.calls)} calls, reason {self.reason}"
+            )
 
     @property
     def attempted(self) -> bool:

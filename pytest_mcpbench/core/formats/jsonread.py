@@ -13,7 +13,8 @@ ARGUMENT_KEYS = ("arguments", "parameters")
 def read_json(text: str, at: int) -> tuple[Json, int]:
     """The JSON value (RFC 8259) that starts at `at` after white space, and the position behind it.
 
-    Raises ReadError: unclosed, bad_json, duplicate_key, not_finite (NaN, Infinity, 1e999), number_out_of_range, too_deep.
+    Raises ReadError: unclosed, bad_json, duplicate_key, not_finite (NaN, Infinity, 1e999), number_out_of_range,
+    too_deep.
     """
     at = skip_space(text, at)
     if at >= len(text):
@@ -65,7 +66,11 @@ def call_of(value: Json, at: int, *, name_key: str = "name", argument_keys: Sequ
 def arguments_of(value: Json, at: int) -> dict[str, Json]:
     """The arguments, given as an object or as the JSON text of one."""
     if isinstance(value, str):
-        value = whole_json(value, at)
+        try:
+            value = whole_json(value, at)
+        except ReadError as error:
+            known = error.reason in ("duplicate_key", "not_finite", "number_out_of_range", "too_deep")
+            raise ReadError(error.reason if known else "arguments_not_an_object", at) from None
     if not isinstance(value, dict):
         raise ReadError("arguments_not_an_object", at)
     for argument in value.values():
@@ -140,6 +145,4 @@ def _constant(name: str) -> Json:
     raise ReadError("not_finite", 0)
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)

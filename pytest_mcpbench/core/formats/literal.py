@@ -12,6 +12,8 @@ _NUMBER = re.compile(
     r"0[xX][0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|0[oO][0-7]+|0[bB][01]+"
     r"|(?:[0-9]+(?:_[0-9]+)*)?\.?[0-9]*(?:_[0-9]+)*(?:[eE][+-]?[0-9]+)?"
 )
+_PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?=[,\])}])")
+"""A number that needs no further look, as they come by the thousand."""
 _STRING_START = re.compile(r"([rRuU]?)('''|\"\"\"|'|\")")
 _BODIES = {
     "'": re.compile(r"[^'\\\r\n]*+(?:\\(?:\r\n|[\s\S])[^'\\\r\n]*+)*+"),
@@ -20,10 +22,8 @@ _BODIES = {
     '"""': re.compile(r'(?:[^"\\]|\\[\s\S]|"(?!""))*+'),
 }
 _ESCAPE = re.compile(r"\\(\r\n|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|[\s\S])")
-_ESCAPES = {
-    **{"\\": "\\", "'": "'", '"': '"', "\n": "", "\r": "", "\r\n": ""},
-    **{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"},
-}
+_ESCAPES = {"\\": "\\", "'": "'", '"': '"', "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_ESCAPES |= dict.fromkeys(("\n", "\r", "\r\n"), "")
 _CONSTANTS: dict[str, Json] = {
     "True": True,
     "False": False,
@@ -43,8 +43,11 @@ def read_literal(text: str, at: int, depth: int = 0) -> tuple[Json, int]:
     at = skip_space(text, at)
     if at >= len(text):
         raise ReadError("unclosed", at)
+    plain = _PLAIN_INTEGER.match(text, at)
+    if plain is not None:
+        return int(plain.group()), plain.end()
     char = text[at]
-    if _STRING_START.match(text, at):
+    if char in "'\"rRuU" and _STRING_START.match(text, at):
         return _read_strings(text, at)
     if char in "[(":
         return _read_sequence(text, at, depth)

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - DeepSeek's tokens are spelled with a full-width bar
 """What all readers of model output share: limits, why reading stopped, white space and where markers stand."""
 
 import re
@@ -48,6 +49,8 @@ class ReadError(Exception):
 
 def skip_space(text: str, at: int) -> int:
     """The position of the next character that is not ASCII white space, at most len(text)."""
+    if text[at : at + 1] > " ":
+        return at
     return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # matches the empty string too
 
 

@@ -52,7 +52,7 @@ class RawTypes:
 
 
 def schema_types(schema: Json) -> frozenset[str]:
-    """The JSON types that a schema admits, by its `type`, `enum`, `const` and alternatives; all where it says nothing."""
+    """The JSON types that a schema admits, by `type`, `enum`, `const` and alternatives; all where it says nothing."""
     if not isinstance(schema, Mapping):
         return ANY
     declared = schema.get("type")

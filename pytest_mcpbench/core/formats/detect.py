@@ -1,0 +1,145 @@
+# ruff: noqa: RUF001 - DeepSeek's tokens are spelled with a full-width bar
+"""Which format a text or a chat template is in, decided by markers alone and in a fixed order."""
+
+import re
+from collections.abc import Callable
+
+from pytest_mcpbench.core.formats.reading import content_end
+
+_TEXT_MARKERS = (
+    "<tool_use>",
+    "<｜DSML｜function_calls>",
+    "<｜DSML｜tool_calls>",
+    "<｜tool▁calls▁begin｜>",
+    "<｜tool▁call▁begin｜>",
+    "<|tool_calls_section_begin|>",
+    "<|tool_call_begin|>",
+    "<minimax:tool_call>",
+    "<start_function_call>",
+    "<|tool_call>",
+    "<|channel|>",
+    "[TOOL_CALLS]",
+    "<|tool_call_start|>",
+    "<function_calls>",
+    "<function_call>",
+    "<|python_start|>",
+    "<|python_tag|>",
+    "functools[",
+    "functools [",
+    "functools{",
+    "<|tool_call|>",
+    "<tool_call>",
+    "<function=",
+    "```tool_code",
+)
+_OPENERS = re.compile("|".join(map(re.escape, sorted(_TEXT_MARKERS, key=len, reverse=True))))
+_FIXED = {
+    "<tool_use>": "native",
+    "<｜DSML｜function_calls>": "deepseek_v32",
+    "<｜DSML｜tool_calls>": "deepseek_v4",
+    "<|tool_calls_section_begin|>": "kimi_k2",
+    "<|tool_call_begin|>": "kimi_k2",
+    "<minimax:tool_call>": "minimax_m2",
+    "<start_function_call>": "functiongemma",
+    "<|tool_call>": "gemma4",
+    "<|channel|>": "harmony",
+    "[TOOL_CALLS]": "mistral",
+    "<|tool_call_start|>": "lfm2",
+    "<function_calls>": "olmo3",
+    "<function_call>": "granite_20b_fc",
+    "<|python_start|>": "llama4_pythonic",
+    "<|python_tag|>": "llama3_json",
+    "functools[": "phi4_mini_json",
+    "functools [": "phi4_mini_json",
+    "functools{": "phi4_mini_json",
+    "<function=": "qwen3_coder",
+    "```tool_code": "gemma3",
+}
+_CLOSERS = {
+    "</tool_use>": "native",
+    "<end_function_call>": "functiongemma",
+    "<tool_call|>": "gemma4",
+    "<|/tool_call|>": "phi4_mini_json",
+    "</tool_call>": "hermes",
+}
+BARE_OBJECTS = ("llama3_json", "xlam", "openai_chat", "openai_responses", "anthropic")
+BARE_LISTS = ("pythonic", "xlam", "openai_chat", "openai_responses", "anthropic")
+
+
+def marked_format(prose: str) -> str | None:
+    """The format whose marker stands first in the text outside reasoning and code fences; None without a marker.
+
+    Markers that two families share are told apart by what follows the first of them.
+    """
+    found = _OPENERS.search(prose)
+    if found is None:
+        return next((name for closer, name in _CLOSERS.items() if closer in prose), None)
+    marker = found.group()
+    behind = prose[found.end() : content_end(prose)]
+    return _FIXED.get(marker) or _SHARED[marker](behind)
+
+
+def _tool_call(behind: str) -> str:
+    """`<tool_call>`: an object is Hermes, a list Granite 3.1, a function tag Qwen3-Coder, a word GLM."""
+    inner = behind.lstrip()
+    if inner.startswith("["):
+        return "xlam" if "</tool_call>" in inner else "granite"
+    if inner.startswith("<function"):
+        return "qwen3_coder"
+    return "glm45" if re.match(r"[\w./:-]+\s*<(?:arg_key>|/tool_call>)", inner) else "hermes"
+
+
+def _pipe_tool_call(behind: str) -> str:
+    """`<|tool_call|>`: with its closing tag, or with an object right behind it, Phi-4-mini; else Granite 3."""
+    return "phi4_mini_json" if "<|/tool_call|>" in behind or behind.startswith(("{", "[{")) else "granite"
+
+
+def _deepseek(behind: str) -> str:
+    """DeepSeek's tokens: V3 writes `function` in front of the first separator, V3.1 the name."""
+    head = behind.partition("<｜tool▁sep｜>")[0].replace("<｜tool▁call▁begin｜>", "").strip()
+    return "deepseek_v3" if head == "function" else "deepseek_v31"
+
+
+_SHARED: dict[str, Callable[[str], str]] = {
+    "<tool_call>": _tool_call,
+    "<|tool_call|>": _pipe_tool_call,
+    "<｜tool▁calls▁begin｜>": _deepseek,
+    "<｜tool▁call▁begin｜>": _deepseek,
+}
+
+_TEMPLATE_MARKERS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("<tool_use>",), "native"),
+    (("｜DSML｜", "tool_calls>"), "deepseek_v4"),
+    (("｜DSML｜",), "deepseek_v32"),
+    (("<｜tool▁calls▁begin｜>", "```json"), "deepseek_v3"),
+    (("<｜tool▁calls▁begin｜>",), "deepseek_v31"),
+    (("<|tool_calls_section_begin|>",), "kimi_k2"),
+    (("minimax:tool_call",), "minimax_m2"),
+    (("<start_function_call>",), "functiongemma"),
+    (("<|tool_call>",), "gemma4"),
+    (("<|channel|>", "functions"), "harmony"),
+    (("<arg_key>",), "glm45"),
+    (("<function=", "<parameter="), "qwen3_coder"),
+    (("[TOOL_CALLS]", "[ARGS]"), "mistral_v13"),
+    (("[TOOL_CALLS]",), "mistral"),
+    (("<|tool_call_start|>",), "lfm2"),
+    (("<function_calls>",), "olmo3"),
+    (("<function_call>",), "granite_20b_fc"),
+    (("<|python_start|>",), "llama4_pythonic"),
+    (("functools",), "phi4_mini_json"),
+    (("<|/tool_call|>",), "phi4_mini_json"),
+    (("<|/tool|>",), "phi4_mini_json"),
+    (("<|tool_call|>",), "granite"),
+    (("<|python_tag|>",), "llama3_json"),
+    (("<|start_header_id|>", '"parameters"'), "llama3_json"),
+    (("<tool_call>",), "hermes"),
+    (("<start_of_turn>",), "gemma3"),
+)
+
+
+def detect_format(chat_template: str) -> str | None:
+    """The format that a chat template writes calls in, by the first row of the table whose markers it has, or None."""
+    for markers, name in _TEMPLATE_MARKERS:
+        if all(marker in chat_template for marker in markers):
+            return name
+    return None
