@@ -160,8 +160,8 @@ class BenchSession:
         """The cases that this run put to the model: the selected ones, or what other processes of it generated."""
         if label in self.selected:
             return [self.cases[case_id] for case_id in self.selected[label]]
-        made = self.answers[label].made()
-        return [case for case in self.cases.values() if self.requests[case.id].key in made]
+        made = self.answers[label].made(self.requests.values())
+        return [self.cases[case_id] for case_id, there in zip(self.requests, made, strict=True) if there]
 
     def summary_of(self, label: str) -> Summary:
         """What the run's scores of the model add up to."""
@@ -189,13 +189,20 @@ class BenchSession:
 
     def complete(self, label: str) -> bool:
         """Whether every planned answer of the model is there; nothing is generated to find out."""
-        made = self.answers[label].made()
-        cases = self.run_cases(label)
-        return bool(cases) and all(self.requests[case.id].key in made for case in cases)
+        made = self._made(label)
+        return bool(made) and all(made)
 
     def unfinished(self) -> list[str]:
         """The models that were asked, but not to the end."""
-        return [label for label in self.labels if self.answers[label].made() and not self.complete(label)]
+        return [label for label in self.labels if any(made := self._made(label)) and not all(made)]
+
+    def _made(self, label: str) -> list[bool]:
+        return self.answers[label].made(self.requests[case.id] for case in self.run_cases(label))
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong without harm to any answer, such as a cache that could not be used."""
+        return [problem for answers in self.answers.values() for problem in answers.problems]
 
     def close(self) -> None:
         """Let models and temporary folders go."""

@@ -11,6 +11,7 @@ from filelock import FileLock
 from pytest_mcpbench.core.case import Tool
 from pytest_mcpbench.core.formats import ParseResult, get_format
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
+from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.base import Model, ModelInfo
 from pytest_mcpbench.models.cache import GenerationCache
 from pytest_mcpbench.models.engine import BatchReport, generate
@@ -24,6 +25,8 @@ class Answers:
     The model is loaded when the first answer is asked for and let go when the last is there. With `shared`, a
     folder that the processes of one run have in common, the first process generates the whole plan and the
     others read what it wrote. With `keep_model` it stays loaded until `close`, for a caller who asks bit by bit.
+    A model that cannot be loaded raises ModelError, each time that it is asked. `problems` are what went wrong
+    without harm to the answers.
     """
 
     label: str
@@ -34,32 +37,35 @@ class Answers:
     shared: Path | None = None
     on_batch: Callable[[str, BatchReport], None] | None = None
     keep_model: bool = False
+    problems: list[str] = field(default_factory=list)
     _planned: dict[str, Request] = field(default_factory=dict)
     _done: dict[str, Generation] = field(default_factory=dict)
     _stream: Iterator[tuple[Request, Generation]] | None = None
     _model: Model | None = None
     _info: ModelInfo | None = None
+    _broken: ModelError | None = None
     _read_ns: int = 0
 
     def plan(self, requests: Iterable[Request]) -> None:
-        """Add requests to what will be generated together. Equal requests are generated once."""
+        """Add requests to what will be generated together. Those that a model answers alike are generated once."""
         for request in requests:
-            self._planned.setdefault(request.key, request)
+            self._planned.setdefault(_id(request), request)
 
     def get(self, request: Request) -> Generation:
         """The answer to one request; generates the plan up to the batch that holds it."""
-        if request.key not in self._done and self.shared is not None:
+        wanted = _id(request)
+        if wanted not in self._done and self.shared is not None:
             self._read_or_make_shared(self.shared)
-        if request.key not in self._done:
-            self._planned.setdefault(request.key, request)
-            self._advance_to(request.key)
-        return self._done[request.key]
+        if wanted not in self._done:
+            self._planned.setdefault(wanted, request)
+            self._advance_to(wanted)
+        return self._done[wanted]
 
-    def made(self) -> dict[str, Generation]:
-        """The answers that are there by now, by the request's key; includes what other processes made."""
+    def made(self, requests: Iterable[Request]) -> list[bool]:
+        """Which of the requests have an answer by now; counts what other processes made, and generates nothing."""
         if self.shared is not None:
             self._read_shared(self.shared)
-        return dict(self._done)
+        return [_id(request) in self._done for request in requests]
 
     def parse(self, text: str, tools: Sequence[Tool]) -> ParseResult:
         """What an answer of this model holds, in the wire format that the model was found to speak."""
@@ -80,13 +86,13 @@ class Answers:
             self._model.close()
             self._model = None
 
-    def _advance_to(self, key: str) -> None:
-        while key not in self._done:
+    def _advance_to(self, wanted: str) -> None:
+        while wanted not in self._done:
             if self._stream is None:
                 self._stream = self._generate()
             for request, generation in self._stream:
-                self._done[request.key] = generation
-                if request.key == key:
+                self._done[_id(request)] = generation
+                if _id(request) == wanted:
                     break
             else:
                 self._stream = None
@@ -94,29 +100,39 @@ class Answers:
             self.close()
 
     def _generate(self) -> Iterator[tuple[Request, Generation]]:
-        if self._model is None:
-            self._model = load_model(self.source, self.load)
-            self._info = self._model.info
-        todo = [request for key, request in self._planned.items() if key not in self._done]
+        model = self._loaded()
+        todo = [request for name, request in self._planned.items() if name not in self._done]
         on_batch = self.on_batch
         report = (lambda batch: on_batch(self.label, batch)) if on_batch is not None else None
-        cache = GenerationCache(self.cache_path) if self.cache_path is not None and self._model.cacheable else None
+        cache = GenerationCache(self.cache_path) if self.cache_path is not None and model.cacheable else None
         try:
-            yield from generate(self._model, todo, self.settings, cache=cache, on_batch=report)
+            yield from generate(model, todo, self.settings, cache=cache, on_batch=report)
         finally:
             if cache is not None:
                 cache.close()
+                self.problems += [problem for problem in cache.problems if problem not in self.problems]
+
+    def _loaded(self) -> Model:
+        # A model that failed to load would fail again, a minute a test later.
+        if self._broken is not None:
+            raise self._broken
+        if self._model is None:
+            try:
+                self._model = load_model(self.source, self.load)
+            except ModelError as error:
+                self._broken = error
+                raise
+            self._info = self._model.info
+        return self._model
 
     def _read_or_make_shared(self, folder: Path) -> None:
         with FileLock(folder / f"{self.label}.lock"):
             self._read_shared(folder)
-            missing = [key for key in self._planned if key not in self._done]
-            if not missing:
-                return
-            for key in missing:
-                if key not in self._done:
-                    self._advance_to(key)
-            self._write_shared(folder)
+            missing = [name for name in self._planned if name not in self._done]
+            for name in missing:
+                self._advance_to(name)
+            if missing:
+                self._write_shared(folder)
 
     def _read_shared(self, folder: Path) -> None:
         path = folder / f"{self.label}.json"
@@ -124,14 +140,21 @@ class Answers:
             return
         self._read_ns = stamp
         data = json.loads(path.read_text(encoding="ascii"))
-        self._done.update({key: Generation(**fields) for key, fields in data["answers"].items()})
+        self._done.update({name: Generation(**fields) for name, fields in data["answers"].items()})
+        self.problems += [problem for problem in data["problems"] if problem not in self.problems]
         info: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data["info"].items()}
         self._info = ModelInfo(**info)
 
     def _write_shared(self, folder: Path) -> None:
         if self._info is None:
             return
-        data = {"info": asdict(self._info), "answers": {key: asdict(item) for key, item in self._done.items()}}
+        answers = {name: asdict(generation) for name, generation in self._done.items()}
+        data = {"info": asdict(self._info), "answers": answers, "problems": self.problems}
         part = folder / f"{self.label}.part"
         part.write_text(json.dumps(data), encoding="ascii")
         part.replace(folder / f"{self.label}.json")
+
+
+def _id(request: Request) -> str:
+    """What tells two requests apart here: a recording may answer cases that ask the same differently."""
+    return f"{request.case_id}\n{request.key}"
