@@ -7,7 +7,6 @@ import pytest
 from pytest_mcpbench.core.case import Message, Tool
 from pytest_mcpbench.core.formats import ParseResult
 from pytest_mcpbench.core.plan import Generation, request_of
-from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.answers import Answers
 from pytest_mcpbench.startup import session_of
 
@@ -75,9 +74,6 @@ def _model(request: pytest.FixtureRequest, label: str) -> Iterator[BenchModel]:
     bench = session_of(request.config)
     if bench is None or label not in bench.labels:
         pytest.skip(f"no model labelled {label!r}: pass --mcp-model={label}=PATH")
-    try:
-        answers = bench.new_answers(label, keep_model=True)
-        yield BenchModel(answers, bench.offered_tools)
-    except McpBenchError as error:
-        pytest.fail(f"--mcp-model: {error}", pytrace=False)
+    answers = bench.new_answers(label, keep_model=True)
+    yield BenchModel(answers, bench.offered_tools)
     answers.close()

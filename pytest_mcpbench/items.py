@@ -12,8 +12,10 @@ from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.report import explain_miss, printable
 from pytest_mcpbench.session import BenchSession
 from pytest_mcpbench.startup import last_missed, session_of
+from pytest_mcpbench.terminal import NO_MODEL
 
-NO_MODEL = "no model to measure: pass --mcp-model=PATH (or try --mcp-model=null:echo, which needs no weights)"
+WIDEST_MISS = 1000
+"""The most characters that a test's report says about one miss; the result file has all of them."""
 
 
 class MissedCaseError(Exception):
@@ -25,7 +27,10 @@ class GateFailedError(Exception):
 
 
 class CaseItem(pytest.Item):
-    """One question put to one model's answer to one case."""
+    """One question put to one model's answer to one case.
+
+    `level` is the level's name, with `_calls` behind it where only the cases that expect a call are asked.
+    """
 
     def __init__(self, *, check: Callable[..., bool], label: str, case: Case, level: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -47,7 +52,7 @@ class CaseItem(pytest.Item):
         if self.check(score):
             self.user_properties.append(("mcp_outcome", "right"))
             return
-        text = printable(explain_miss(score, self.bench.answer_of(self.label, self.case)))
+        text = printable(explain_miss(score, self.bench.answer_of(self.label, self.case)), WIDEST_MISS)
         self.user_properties += [("mcp_outcome", "missed"), ("mcp_why", text)]
         raise MissedCaseError(f"{self.label} {self.case.id}: {text}")
 
@@ -114,8 +119,11 @@ class NoModelItem(pytest.Item):
 def keep_missed(config: pytest.Config, collected: list[pytest.Item]) -> None:
     """Leave only the cases that the last run missed; gates over so biased a selection say nothing."""
     missed = last_missed(config)
-    kept = [item for item in collected if isinstance(item, CaseItem) and (item.label, item.case.id) in missed]
-    dropped = [item for item in collected if item not in set(kept)]
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in collected:
+        wanted = isinstance(item, CaseItem) and (item.label, item.case.id) in missed
+        (kept if wanted else dropped).append(item)
     config.hook.pytest_deselected(items=dropped)
     collected[:] = kept
 
@@ -141,11 +149,13 @@ def _case_items(
     level: str,
     calls_only: bool = False,
 ) -> Iterator[pytest.Item]:
+    over_calls = level in ("level2", "level4")
+    noted = f"{level}_calls" if calls_only and not over_calls else level
     for label in bench.labels:
         for case in bench.cases.values():
-            if case.expects_call or not (calls_only or level in ("level2", "level4")):
+            if case.expects_call or not (calls_only or over_calls):
                 yield CaseItem.from_parent(
-                    collector, name=f"{name}[{label}-{case.id}]", check=check, label=label, case=case, level=level
+                    collector, name=f"{name}[{label}-{case.id}]", check=check, label=label, case=case, level=noted
                 )
 
 

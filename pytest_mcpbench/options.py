@@ -45,6 +45,13 @@ def _path(value: str) -> Path:
     return Path(_text(value)).expanduser()
 
 
+def _writable(value: str) -> Path:
+    path = _path(value)
+    if path.is_dir():
+        raise OptionError(f"{value!r} is a folder; name a file in it")
+    return path
+
+
 def _existing(value: str) -> Path:
     path = _path(value)
     if not path.exists():
@@ -152,7 +159,7 @@ OPTIONS = (
     ),
     Option(name="strict", metavar="", help="let every missed case fail, beside the gates"),
     Option(name="missed", metavar="", help="run only the cases that the last run missed, without gates"),
-    Option(name="json", metavar="FILE", parse=_path, help="write the result there, in the form mcpbench.run/1"),
+    Option(name="json", metavar="FILE", parse=_writable, help="write the result there, in the form mcpbench.run/1"),
     Option(
         name="batch-size",
         metavar="N|auto",
@@ -276,6 +283,6 @@ def _target_table(path: Path) -> list[str]:
 
 def _check_marker_levels(config: pytest.Config) -> None:
     known = [level.name for level in LEVELS]
-    for name in re.findall(r"\blevel\w*\b", config.option.markexpr or ""):
+    for name in re.findall(r"\blevel\d+\b", config.option.markexpr or ""):
         if name not in known:
             raise pytest.UsageError(f"-m: there is no marker {name!r}; levels: {', '.join(known)}")

@@ -8,7 +8,7 @@ from pytest_mcpbench.core.dataset import cases_hash
 from pytest_mcpbench.core.floors import FloorReport, floor_report, withhold
 from pytest_mcpbench.core.gate import TierResult, certified_tier, tier_of
 from pytest_mcpbench.core.result import CaseSet, ModelResult, Record, RunResult, environment, record_of
-from pytest_mcpbench.session import WHOLE_LEVELS, BenchSession
+from pytest_mcpbench.session import BenchSession
 
 
 def make_result(bench: BenchSession) -> RunResult | None:
@@ -40,7 +40,7 @@ def _cases_of(bench: BenchSession, labels: Sequence[str]) -> list[Case]:
 def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> ModelResult:
     info, summary = bench.info_of(label), bench.summary_of(label)
     assert info is not None, "a model that answered was loaded"
-    partial = _why_partial(bench)
+    partial = _why_partial(bench, label)
     if partial is None:
         tier, certified = withhold(tier_of(summary), floors), withhold(certified_tier(summary), floors)
     else:
@@ -55,12 +55,13 @@ def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> Model
     )
 
 
-def _why_partial(bench: BenchSession) -> str | None:
-    """Why the cases of this run are too biased a selection for a tier; None if they are not."""
+def _why_partial(bench: BenchSession, label: str) -> str | None:
+    """Why the cases that the model was given are too biased a selection for a tier; None if they are not."""
     if bench.setup.only_missed:
         return "only cases that the last run missed were run"
-    if not bench.levels_run & WHOLE_LEVELS:
-        return "the cases where no tool applies were left out; select level3 too"
+    without_tool = any(not case.expects_call for case in bench.cases.values())
+    if without_tool and all(case.expects_call for case in bench.run_cases(label)):
+        return "the cases where no tool applies were left out; run all of level3"
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_mcpbench import hookspecs, terminal
+from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.fixture import (
     base_model,
     finetuned_model,
@@ -16,7 +17,7 @@ from pytest_mcpbench.fixture import (
 )
 from pytest_mcpbench.items import CaseItem, MissedCaseError, keep_missed, make_items
 from pytest_mcpbench.options import add_options, read_options
-from pytest_mcpbench.recorder import Recorder
+from pytest_mcpbench.recorder import Recorder, mark_as_end
 from pytest_mcpbench.startup import add_suites, options_of, runs_folder, session_of, start
 
 __all__ = ["base_model", "finetuned_model", "int4_model", "int8_model", "mcp_model"]
@@ -94,6 +95,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if (bench := session_of(session.config)) is not None and reporter is not None:
         bench.on_batch = terminal.Progress(reporter)
+        session.config.pluginmanager.register(bench.on_batch, "mcpbench-progress")
 
 
 @pytest.hookimpl(trylast=True)
@@ -111,16 +113,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Turn a miss from a failure into an outcome of its own."""
+    """Turn a miss from a failure into an outcome of its own, and mark a model that cannot be used as the run's end."""
     report = yield
-    missed = call.excinfo is not None and call.excinfo.errisinstance(MissedCaseError)
-    if missed and not options_of(item.config).strict:
+    if call.excinfo is None or session_of(item.config) is None:
+        return report
+    if call.excinfo.errisinstance(MissedCaseError) and not options_of(item.config).strict:
         report.outcome, report.longrepr = "passed", None
+    if call.excinfo.errisinstance(ModelError):
+        mark_as_end(report, call.excinfo.value)
     return report
 
 
-def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> Any:
+def pytest_report_teststatus(report: Any) -> Any:
     """Show a miss as `m`."""
-    if isinstance(report, pytest.TestReport) and report.passed and ("mcp_outcome", "missed") in report.user_properties:
+    if report.when == "call" and report.passed and ("mcp_outcome", "missed") in report.user_properties:
         return "missed", "m", ("MISSED", {"yellow": True})
     return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what to pass where the suites had no model."""
+    terminal.write_no_model(terminalreporter)

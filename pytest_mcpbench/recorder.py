@@ -6,10 +6,22 @@ from pathlib import Path
 import pytest
 
 from pytest_mcpbench import terminal
+from pytest_mcpbench.core.report import printable
 from pytest_mcpbench.core.result import RunResult, write_result
 from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.outcome import make_result
 from pytest_mcpbench.session import BenchSession
+from pytest_mcpbench.startup import hide_state
+
+_END = "mcp_end"
+"""The property of a report with which a run ends: its value says why."""
+
+
+def mark_as_end(report: pytest.TestReport, error: BaseException) -> None:
+    """Let the run end with this report: what one test could not do, no other could."""
+    text = f"--mcp-model: {printable(str(error))}"
+    report.longrepr = f"ERROR: {text}"
+    report.user_properties.append((_END, text))
 
 
 class Recorder:
@@ -25,12 +37,23 @@ class Recorder:
             self._targets.append(extra_file)
         self._result: RunResult | None = None
         self._problems: list[str] = []
+        self._end: str | None = None
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Keep what is about to be written out of version control."""
+        if not session.config.option.collectonly:
+            hide_state(session.config)
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note the level or gate behind a test's report."""
+        """Note the level or gate behind a test's report; end the run where a model turned out to be unusable."""
+        noted = dict(report.user_properties)
+        if _END in noted:
+            self._end = str(noted[_END])
+            pytest.exit("a model cannot be used", returncode=pytest.ExitCode.USAGE_ERROR)
         if report.when != "call":
             return
-        noted = dict(report.user_properties)
         if "mcp_level" in noted:
             self._bench.levels_run.add(str(noted["mcp_level"]))
         if "mcp_gate" in noted:
@@ -57,5 +80,9 @@ class Recorder:
             terminalreporter.write_line(
                 f"{label}: stopped before every answer was there, so there is no result", yellow=True
             )
+        for problem in self._bench.problems:
+            terminalreporter.write_line(f"mcpbench: {printable(problem)}", yellow=True)
         for problem in self._problems:
-            terminalreporter.write_line(f"mcpbench: {problem}", red=True)
+            terminalreporter.write_line(f"ERROR: {printable(problem)}", red=True)
+        if self._end is not None:
+            terminalreporter.write_line(f"ERROR: {self._end}", red=True)

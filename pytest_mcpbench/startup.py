@@ -1,5 +1,6 @@
 """From pytest's configuration to a run: where the state of a run is kept, and what it is made of."""
 
+import contextlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_mcpbench.core.formats import register
+from pytest_mcpbench.core.report import printable
 from pytest_mcpbench.core.result import missed_cases, read_result
 from pytest_mcpbench.errors import McpBenchError, OptionError
 from pytest_mcpbench.models.load import LoadOptions
@@ -41,7 +43,7 @@ def start(config: pytest.Config, options: BenchOptions) -> BenchSession:
             last_missed(config)
         bench = config.stash[SESSION] = BenchSession.start(_setup(config, options))
     except McpBenchError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.UsageError(printable(str(error))) from error
     return bench
 
 
@@ -52,6 +54,15 @@ def add_suites(config: pytest.Config) -> None:
         suites = str(files("pytest_mcpbench.suites"))
         if not Path(suites).is_relative_to(config.invocation_params.dir):
             config.args.append(suites)
+
+
+def hide_state(config: pytest.Config) -> None:
+    """Make the folder for runs and cached answers, with a file in it that hides it from git."""
+    ignore = config.rootpath / STATE_FOLDER / ".gitignore"
+    with contextlib.suppress(OSError):  # where nothing can be written, saving the run says so
+        ignore.parent.mkdir(exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
 
 
 def runs_folder(config: pytest.Config) -> Path:

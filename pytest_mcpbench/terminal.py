@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_mcpbench.core.gate import certifiable_notice
-from pytest_mcpbench.core.report import Mood, result_lines
+from pytest_mcpbench.core.report import Mood, printable, result_lines
 from pytest_mcpbench.core.result import RunResult
 from pytest_mcpbench.models.engine import BatchReport
 from pytest_mcpbench.session import WHOLE_LEVELS, BenchSession
@@ -18,34 +18,60 @@ _MARKUP: dict[Mood, dict[str, bool]] = {
     "doubtful": {"yellow": True},
     "title": {"bold": True},
 }
+NO_MODEL = "no model to measure: pass --mcp-model=PATH (or try --mcp-model=null:echo, which needs no weights)"
+
 _QUIET_SECONDS = 60.0
 """Between two progress lines where the output is no terminal."""
 
 
 class Progress:
-    """A line that says how far a model's generation is, written around pytest's own output."""
+    """A line that says how far a model's generation is, written around pytest's own output.
+
+    On a terminal it stands below pytest's line, is overwritten by the next one, and goes before pytest writes on.
+    Elsewhere it is a line of its own, one a minute.
+    """
 
     def __init__(self, reporter: pytest.TerminalReporter, clock: Callable[[], float] = time.monotonic) -> None:
         self._reporter = reporter
         self._clock = clock
-        self._tty = reporter.isatty
+        self._tty = reporter.isatty and reporter.hasmarkup
         self._last_s = clock()
+        self._shown = False
 
     def __call__(self, label: str, batch: BatchReport) -> None:
-        """Show one batch; on a terminal the line is overwritten and goes when the last batch is done."""
+        """Show one batch."""
         if self._reporter.verbosity < 0:
             return
         if self._tty:
-            self._overwrite("" if batch.done == batch.total else progress_text(label, batch))
+            self._write_below(progress_text(label, batch))
         elif self._clock() - self._last_s >= _QUIET_SECONDS:
             self._last_s = self._clock()
             self._reporter.ensure_newline()
             self._reporter.write_line(progress_text(label, batch))
 
-    def _overwrite(self, text: str) -> None:
-        self._reporter.ensure_newline()
-        width = max(20, self._reporter._tw.fullwidth - 1)
-        self._reporter.write(f"\r\x1b[K{text[:width]}" + ("\r" if text else ""), flush=True)
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._write_below("")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self) -> None:
+        """Make way for a test's letter."""
+        self.clear()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Make way for the summary, of an interrupted run too."""
+        self.clear()
+
+    def _write_below(self, text: str) -> None:
+        # Past the writer, which counts the columns of pytest's own line: the cursor comes back to where it was.
+        writer = self._reporter._tw
+        column = writer.width_of_current_line % writer.fullwidth
+        back = f"\x1b[A\r\x1b[{column}C" if column else "\x1b[A\r"
+        writer._file.write(f"\n\r\x1b[K{text[: writer.fullwidth - 1]}{back}")
+        writer.flush()
+        self._shown = bool(text)
 
 
 def progress_text(label: str, batch: BatchReport) -> str:
@@ -61,7 +87,7 @@ def header_lines(bench: BenchSession) -> list[str]:
     """What is measured, and a warning if the cases are too few to certify what is asked of them."""
     if not bench.labels:
         return []
-    models = ", ".join(f"{label} ({bench.sources[label].spec})" for label in bench.labels)
+    models = ", ".join(f"{label} ({printable(bench.sources[label].spec)})" for label in bench.labels)
     lines = [f"mcpbench: {len(bench.cases)} cases; {models}"]
     notice = certifiable_notice(len(bench.cases), bench.setup.targets) if bench.setup.gate == "certified" else None
     return [*lines, *([f"mcpbench: {notice}"] if notice else [])]
@@ -73,12 +99,18 @@ def write_result_lines(reporter: pytest.TerminalReporter, bench: BenchSession, r
     reporter.write_sep(
         "=", f"tool calling: {cases}, {len(result.models)} model{'' if len(result.models) == 1 else 's'}"
     )
-    whole = bool(bench.levels_run & WHOLE_LEVELS)
+    whole = not bench.levels_run or bool(bench.levels_run & WHOLE_LEVELS)
     for line in result_lines(result, bench.setup.targets, whole=whole, verbose=reporter.verbosity > 0):
         reporter.write_line(line.text, **_MARKUP[line.mood])
     for label in bench.labels:
         if label in result.models and not bench.is_gated(label):
             reporter.write_line(f"{label}: measured, not gated")
+
+
+def write_no_model(reporter: pytest.TerminalReporter) -> None:
+    """Write one line if the suites were skipped because there was no model."""
+    if any(NO_MODEL in str(report.longrepr) for report in reporter.stats.get("skipped", [])):
+        reporter.write_line(NO_MODEL, yellow=True)
 
 
 def _duration(seconds: float) -> str:

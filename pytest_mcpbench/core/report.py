@@ -67,6 +67,7 @@ def _model_lines(label: str, model: ModelResult, result: RunResult, targets: Tar
     if summary.errors:
         kinds = sorted(summary.errors.items(), key=lambda item: -item[1])
         yield Line(text="  wrong: " + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in kinds))
+    yield from _failure_lines([record for record in result.records if record.model == label])
     if whole:
         yield Line(text="  skill: " + skill_line(summary, FloorReport(floors=result.floors)))
     yield _tier_line(model)
@@ -114,6 +115,14 @@ def _gates_line(gates: Mapping[str, Verdict]) -> Line:
     return Line(
         text=f"  gates: {len(gates) - len(stopped)} of {len(gates)} passed{more}", mood="bad" if stopped else "good"
     )
+
+
+def _failure_lines(records: Sequence[Record]) -> Iterator[Line]:
+    failed = [record for record in records if record.error_kind == "harness_error"]
+    if failed:
+        answers = f"{len(failed)} answer{'' if len(failed) == 1 else 's'}"
+        first = f"{failed[0].case}: {printable(failed[0].error or 'unknown', _WIDEST_TEXT)}"
+        yield Line(text=f"  errors: {answers} could not be generated and count as wrong; first {first}", mood="bad")
 
 
 def _tier_line(model: ModelResult) -> Line:
