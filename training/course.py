@@ -48,6 +48,7 @@ class Course:
 
     step: int = 0
     stale: int = 0
+    seconds: float = 0.0
     ended: str = ""
     best: Evaluation | None = None
     points: list[StepPoint] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Course:
         return cls(
             step=data["step"],
             stale=data["stale"],
+            seconds=data["seconds"],
             ended=data["ended"],
             best=evaluation_of(data["best"]) if data["best"] else None,
             points=[StepPoint(**point) for point in data["points"]],

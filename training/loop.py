@@ -26,7 +26,7 @@ from pytest_mcpbench.training.folder import RunFolder
 from pytest_mcpbench.training.lora import adapter_tensors, whole
 from pytest_mcpbench.training.monitor import indicators, newly_fired
 from pytest_mcpbench.training.objective import CompletionHead, arithmetic, collate, loss_sum
-from pytest_mcpbench.training.report import StepPoint
+from pytest_mcpbench.training.report import Evaluation, StepPoint
 from pytest_mcpbench.training.state import optimizer_tensors, restore
 
 
@@ -79,14 +79,15 @@ class TrainingLoop:
 
     def run(self) -> Course:
         """The whole course, from where it stands to its end. Raises TrainingError if the loss is no number."""
-        self._started_s = self.clock()
+        # As if it had started earlier: a resumed run's clock goes on.
+        self._started_s = self.clock() - self.course.seconds
         self._since_log = self._zero()
         self.network.train()
         for step, plan in self._steps():
             if self.course.ended:
                 break
             self._take_step(step, plan)
-            self.course.step = step
+            self.course.step, self.course.seconds = step, self.clock() - self._started_s
             self.watcher.step(step, self.total_steps)
             evaluates = evaluates_at(step, self.steps_per_epoch, self.config.evaluations_per_epoch)
             saves = evaluates or (self.config.save_steps and step % self.config.save_steps == 0)
@@ -97,6 +98,7 @@ class TrainingLoop:
             if saves:
                 self._save()
         self.course.ended = self.course.ended or "completed"
+        self.course.seconds = self.clock() - self._started_s
         return self.course
 
     def _steps(self) -> Iterator[tuple[int, StepPlan]]:

@@ -36,7 +36,7 @@ class Count:
 class StepPoint:
     """Training up to one logged step: mean loss a completion token and highest gradient norm since the last point.
 
-    `step` counts optimizer steps from 1, `epoch` is fractional, `elapsed_s` leaves out the time before a resume.
+    `step` counts optimizer steps from 1, `epoch` is fractional, `elapsed_s` counts on where a resumed run was.
     """
 
     step: int
