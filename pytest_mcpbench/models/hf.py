@@ -23,6 +23,8 @@ transformers: Any = import_module("transformers")
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _AUTO_DTYPES = {"cpu": "float32", "cuda": "bfloat16", "mps": "float32"}
+_PAD = 0
+"""Padding is masked, so any token serves that is in every vocabulary; a tokenizer's own need not be in the model's."""
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
 _ERROR_CHARACTERS = 300
 
@@ -44,9 +46,7 @@ class HFModel:
         self._ends = end_tokens(model, tokenizer)
         # The model's own configuration is replaced, not overridden: `generate` fills every field that a caller
         # leaves at its default (do_sample=False is one) from the model's.
-        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
-        model.generation_config = transformers.GenerationConfig(pad_token_id=pad)
-        self._pad = pad
+        model.generation_config = transformers.GenerationConfig(pad_token_id=_PAD)
         self._encoded: dict[str, tuple[Prompt, list[int]]] = {}
 
     def count_tokens(self, request: Request) -> int:
@@ -90,7 +90,7 @@ class HFModel:
     def _decode(self, prompts: Sequence[list[int]], stops: RowStops, max_new_tokens: int) -> None:
         """Fill the rows of `stops`. Prefilling a shared prefix once belongs here."""
         width = max(len(ids) for ids in prompts)
-        ids = torch.tensor([[self._pad] * (width - len(row)) + row for row in prompts])  # (B, T)
+        ids = torch.tensor([[_PAD] * (width - len(row)) + row for row in prompts])  # (B, T)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts])  # (B, T)
         with torch.inference_mode():
             self._model.generate(
@@ -212,12 +212,18 @@ def _one_line(spec: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars of the library's own between a test run's lines; leaves its settings as they were."""
+    """No bars and no advice of the library's own between a test run's lines; its settings are as before afterwards.
+
+    Nothing that matters is lost: weights that are missing are asked for and refused, and 4.57 warns of a wrong
+    pattern in every tokenizer that lies in a local folder.
+    """
     logging = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
