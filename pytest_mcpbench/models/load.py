@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from pytest_mcpbench.core.floors import FLOORS
 from pytest_mcpbench.core.formats import Format, get_format
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models import demo, hub, null, replay
@@ -115,7 +116,7 @@ def pick_format(name: str, chat_template: str | None = None) -> Format:
 def list_models() -> list[ModelEntry]:
     """The demo models, the null models, and the forms that any other model is given in."""
     demos = [ModelEntry(spec=entry.spec, about=entry.about, size_bytes=entry.size_bytes) for entry in demo.entries()]
-    nulls = [ModelEntry(spec=f"null:{name}", about=about) for name, about in null.SAYS.items()]
+    nulls = [ModelEntry(spec=f"null:{name}", about=about) for name, about in null.ABOUT.items()]
     return [*demos, *nulls, *(ModelEntry(spec=form, about=about) for form, about in FORMS)]
 
 
@@ -167,8 +168,8 @@ def _resolve_replay(spec: str, target: str) -> Source:
 
 
 def _resolve_null(spec: str, name: str) -> Source:
-    if name not in null.ANSWERS:
-        raise ModelError(f"{spec}: no such null model (known: {', '.join(null.ANSWERS)})")
+    if name not in FLOORS:
+        raise ModelError(f"{spec}: no such null model (known: {', '.join(FLOORS)})")
     return Source(spec=spec, kind="null", default_label=f"null-{name}")
 
 
