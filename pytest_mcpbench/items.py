@@ -3,7 +3,7 @@
 They are plain items without fixtures or parameter sets, so that tens of thousands collect in seconds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -76,11 +76,17 @@ class GateItem(pytest.Item):
         if gate.startswith("tool:"):
             tool = gate.removeprefix("tool:")
             self.own_markers.append(pytest.mark.tool(tool, name=tool).mark)
-        self.add_marker("smoke")
+        if gate not in self.bench.comparison_gates(label):  # 60 cases are too few to compare on
+            self.add_marker("smoke")
+
+    @property
+    def bench(self) -> BenchSession:
+        """The run that this item belongs to."""
+        return _bench(self.config)
 
     def runtest(self) -> None:
         """Fail with the verdict's line unless it passes; a model that is only measured always does."""
-        bench = _bench(self.config)
+        bench = self.bench
         verdict = bench.verdict_of(self.label, self.gate)
         self.user_properties += [
             ("mcp_model", self.label),
@@ -131,14 +137,13 @@ def keep_missed(config: pytest.Config, collected: list[pytest.Item]) -> None:
 def make_items(collector: pytest.Module, name: str, obj: Callable[..., bool]) -> list[pytest.Item] | None:
     """The items that a suite's function stands for; None if it is an ordinary test."""
     marks: dict[str, pytest.Mark] = {mark.name: mark for mark in getattr(obj, "pytestmark", ())}
-    mark = marks.get("each_case") or marks.get("each_gate")
+    mark = next((marks[word] for word in _MAKERS if word in marks), None)
     if mark is None:
         return None
     bench = session_of(collector.config)
     if bench is None or not bench.labels:
         return [NoModelItem.from_parent(collector, name=name)]
-    make = _case_items if mark.name == "each_case" else _gate_items
-    return list(make(collector, name, obj, bench, **mark.kwargs))
+    return list(_MAKERS[mark.name](collector, name, obj, bench, **mark.kwargs))
 
 
 def _case_items(
@@ -172,6 +177,24 @@ def _gate_items(
             word = gate.removeprefix("tool:")
             item_name = f"{name}[{label}-{word}]" if per_tool else f"{name}[{label}]"
             yield GateItem.from_parent(collector, name=item_name, check=check, label=label, gate=gate)
+
+
+def _comparison_items(
+    collector: pytest.Module, name: str, check: Callable[..., bool], bench: BenchSession, level: str
+) -> Iterator[pytest.Item]:
+    for label in bench.labels:
+        for gate, (pair, at) in bench.comparison_gates(label).items():
+            if at == level:
+                item_name = f"{name}[{label}-{pair.relation}-{pair.before}]"
+                yield GateItem.from_parent(collector, name=item_name, check=check, label=label, gate=gate)
+
+
+_MAKERS: Mapping[str, Callable[..., Iterator[pytest.Item]]] = {
+    "each_case": _case_items,
+    "each_gate": _gate_items,
+    "each_comparison": _comparison_items,
+}
+"""What makes the items of a suite's function, by the function's marker."""
 
 
 def _bench(config: pytest.Config) -> BenchSession:

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pytest_mcpbench.core.case import Case
+from pytest_mcpbench.core.compare import margin_of, pairs_of
+from pytest_mcpbench.core.contamination import trained_cases, withhold_if_trained
 from pytest_mcpbench.core.dataset import cases_hash
 from pytest_mcpbench.core.floors import FloorReport, floor_report, withhold
 from pytest_mcpbench.core.gate import TierResult, certified_tier, tier_of
-from pytest_mcpbench.core.result import CaseSet, ModelResult, Record, RunResult, environment, record_of
+from pytest_mcpbench.core.kept import keep
+from pytest_mcpbench.core.pairs import compare_records
+from pytest_mcpbench.core.result import ModelResult, Record, RunResult, environment, record_of
 from pytest_mcpbench.session import BenchSession
 
 
@@ -21,14 +25,21 @@ def make_result(bench: BenchSession) -> RunResult | None:
     gates = [
         pair for label in labels if bench.is_gated(label) for pair in sorted(set(bench.gates_run)) if pair[0] == label
     ]
+    kept = keep(cases, cases_hash(cases))
+    records = {label: _records(bench, label) for label in labels}
+    pairs = pairs_of(labels)
     return RunResult(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(),
-        cases=CaseSet(hash=cases_hash(cases), n=len(cases)),
+        cases=kept,
         models={label: _model_result(bench, label, floors) for label in labels},
         floors=floors.floors,
+        comparisons=tuple(
+            compare_records(pair, records[pair.before], records[pair.after], kept, margin_of(pair, bench.setup.targets))
+            for pair in pairs
+        ),
         gates=tuple(bench.verdict_of(label, gate) for label, gate in gates),
-        records=tuple(record for label in labels for record in _records(bench, label)),
+        records=tuple(record for label in labels for record in records[label]),
     )
 
 
@@ -45,13 +56,16 @@ def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> Model
         tier, certified = withhold(tier_of(summary), floors), withhold(certified_tier(summary), floors)
     else:
         tier = certified = TierResult(tier=None, set_by=None, reason=partial)
+    cases = bench.run_cases(label)
+    seen = trained_cases(cases, info.trained_on)
     return ModelResult(
         spec=info.spec,
         fingerprint=info.fingerprint,
         size_bytes=info.size_bytes,
-        tier=tier,
-        certified_tier=certified,
+        tier=withhold_if_trained(tier, seen, len(cases)),
+        certified_tier=withhold_if_trained(certified, seen, len(cases)),
         summary=summary,
+        trained_cases=seen,
     )
 
 

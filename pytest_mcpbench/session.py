@@ -8,9 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from pytest_mcpbench.core.case import Case, Tool
+from pytest_mcpbench.core.compare import COMPARED_LEVELS, Pair, compare_verdict, margin_of, paired, pairs_of
 from pytest_mcpbench.core.dataset import CaseReader, read_tools
 from pytest_mcpbench.core.formats import ParseResult
 from pytest_mcpbench.core.gate import GateMode, Verdict, check_gate
+from pytest_mcpbench.core.level import answer
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, plan
 from pytest_mcpbench.core.score import Score, score
 from pytest_mcpbench.core.summary import Rate, Summary, rate_of, summarize
@@ -170,7 +172,11 @@ class BenchSession:
         return self._summaries[label]
 
     def verdict_of(self, label: str, gate: str) -> Verdict:
-        """The verdict of one gate: a level's name, or `tool:NAME`."""
+        """The verdict of one gate: a level's name, `tool:NAME`, or a comparison's as `comparison_gates` names it."""
+        if gate in (compared := self.comparison_gates(label)):
+            pair, level = compared[gate]
+            was, now = (self._answers_at(side, level) for side in (pair.before, pair.after))
+            return compare_verdict(pair, level, paired(was, now), margin_of(pair, self.setup.targets))
         summary, targets = self.summary_of(label), self.setup.targets
         mode: GateMode = "certified" if self.setup.gate == "certified" else "point"
         if gate.startswith("tool:"):
@@ -178,6 +184,14 @@ class BenchSession:
             rate: Rate = summary.tools.get(tool, {}).get("level3", rate_of(0, 0))
             return check_gate(gate, label, rate, targets.for_tool(tool), mode)
         return check_gate(gate, label, summary.levels[gate], targets.levels[gate], mode)
+
+    def comparison_gates(self, label: str) -> dict[str, tuple[Pair, str]]:
+        """The gates that compare this model with an earlier one: name to pair and level."""
+        pairs = [pair for pair in pairs_of(self.labels) if pair.after == label and pair.relation != "beside"]
+        return {pair.gate(level): (pair, level) for pair in pairs for level in COMPARED_LEVELS}
+
+    def _answers_at(self, label: str, level: str) -> dict[str, bool | None]:
+        return {case.id: answer(self.score_of(label, case), level) for case in self.run_cases(label)}
 
     def is_gated(self, label: str) -> bool:
         """Whether a verdict on this model can fail the run."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_mcpbench.core.comparison_lines import comparison_lines, table_lines
 from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.gate import Verdict, show_target
 from pytest_mcpbench.core.level import LEVELS
@@ -13,6 +14,9 @@ from pytest_mcpbench.core.result import ModelResult, Record, RunResult
 from pytest_mcpbench.core.score import Score
 from pytest_mcpbench.core.summary import Rate, Summary, show_percent
 from pytest_mcpbench.core.target import Targets
+from pytest_mcpbench.core.text import printable
+
+__all__ = ["Line", "Mood", "explain_miss", "explain_record", "printable", "result_lines"]
 
 Mood = Literal["plain", "good", "bad", "doubtful", "title"]
 
@@ -30,24 +34,25 @@ class Line:
     mood: Mood = "plain"
 
 
-def printable(text: str, width: int | None = None) -> str:
-    """The text on one line with every character that is not printable escaped, cut to `width` characters."""
-    cut = text if width is None or len(text) <= width else text[: width - 1] + "…"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in cut)
-
-
 def explain_miss(score: Score, generation: Generation) -> str:
     """Why the answer is wrong, and what was written, on one line."""
     return _explain(score.error_kind or "", score.reason, score.mismatches, generation.text, generation.error)
 
 
+def explain_record(record: Record) -> str:
+    """Why a recorded answer is wrong, and what was written, on one line."""
+    return _explain(record.error_kind or "", record.parse.reason, record.mismatches, record.text, record.error)
+
+
 def result_lines(result: RunResult, targets: Targets, *, whole: bool, verbose: bool) -> Iterator[Line]:
-    """The run model by model: levels, tools, errors, skill, tier, gates; then the misses.
+    """The run model by model: levels, tools, errors, skill, tier, gates; then comparisons and misses.
 
     `whole` says whether levels 1 and 3 saw the cases where no tool applies; `verbose` lists every miss.
     """
     for label, model in result.models.items():
         yield from _model_lines(label, model, result, targets, whole=whole)
+    if len(result.models) > 1:
+        yield from _comparison_lines(result)
     for label in result.models:
         yield from _miss_lines(label, [record for record in result.records if record.model == label], verbose=verbose)
 
@@ -121,8 +126,9 @@ def _failure_lines(records: Sequence[Record]) -> Iterator[Line]:
     failed = [record for record in records if record.error_kind == "harness_error"]
     if failed:
         answers = f"{len(failed)} answer{'' if len(failed) == 1 else 's'}"
+        count = "counts" if len(failed) == 1 else "count"
         first = f"{failed[0].case}: {printable(failed[0].error or 'unknown', _WIDEST_TEXT)}"
-        yield Line(text=f"  errors: {answers} could not be generated and count as wrong; first {first}", mood="bad")
+        yield Line(text=f"  errors: {answers} could not be generated and {count} as wrong; first {first}", mood="bad")
 
 
 def _tier_line(model: ModelResult) -> Line:
@@ -135,6 +141,18 @@ def _tier_line(model: ModelResult) -> Line:
     return Line(text=f"  tier {model.tier.line()}{proof}", mood=mood)
 
 
+def _comparison_lines(result: RunResult) -> Iterator[Line]:
+    yield Line(text="comparison", mood="title")
+    for text in table_lines(result.models):
+        yield Line(text=text)
+    for comparison in result.comparisons:
+        for text in comparison_lines(comparison):
+            yield Line(text=f"  {text}")
+    for verdict in result.gates:
+        if verdict.gate.startswith(("better-than:", "no-worse-than:")):
+            yield Line(text=f"  {verdict.line()}", mood=_mood(verdict))
+
+
 def _miss_lines(label: str, records: Sequence[Record], *, verbose: bool) -> Iterator[Line]:
     missed = [record for record in records if False in record.levels.values()]
     if not missed:
@@ -144,8 +162,7 @@ def _miss_lines(label: str, records: Sequence[Record], *, verbose: bool) -> Iter
     yield Line(text=f"{label}: {len(missed)} of {len(records)} cases missed{more}", mood="title")
     for record in shown:
         lost = next(name for name, right in record.levels.items() if right is False)
-        why = _explain(record.error_kind or "", record.parse.reason, record.mismatches, record.text, record.error)
-        yield Line(text=f"  {record.case} {lost}: {why}")
+        yield Line(text=f"  {record.case} {lost}: {explain_record(record)}")
 
 
 def _explain(kind: str, reason: str | None, mismatches: Sequence[Mismatch], text: str, error: str | None) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.core.decode import DecodeError, decoder
 from pytest_mcpbench.core.environment import environment
+from pytest_mcpbench.core.kept import CaseSet
 from pytest_mcpbench.core.run import (
-    CaseSet,
     Environment,
     ModelResult,
     ParseNote,
@@ -129,7 +129,13 @@ def _plain_model(model: ModelResult) -> dict[str, Json]:
         entry[key] = result.tier.name if result.tier else None
         entry[f"{key}_set_by"] = result.set_by
         entry[f"{key}_reason"] = result.reason
-    return {**entry, **_plain(model.summary), "latency": model.latency, "throughput": model.throughput}
+    return {
+        **entry,
+        **_plain(model.summary),
+        "latency": model.latency,
+        "throughput": model.throughput,
+        "trained_cases": model.trained_cases,
+    }
 
 
 def _finite(value: Any) -> Json:

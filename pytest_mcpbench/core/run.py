@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pytest_mcpbench.core.case import Json, ToolCall
+from pytest_mcpbench.core.compare import Comparison
 from pytest_mcpbench.core.floors import Floor
 from pytest_mcpbench.core.formats import ParseResult
 from pytest_mcpbench.core.formats.base import Status
 from pytest_mcpbench.core.gate import TierResult, Verdict
+from pytest_mcpbench.core.kept import CaseSet
 from pytest_mcpbench.core.level import LEVEL_NAMES, answer
 from pytest_mcpbench.core.match import Mismatch
 from pytest_mcpbench.core.plan import FinishReason, Generation
@@ -33,16 +35,11 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseSet:
-    """Which cases were run: their number and a hash of what they ask and expect."""
-
-    hash: str
-    n: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelResult:
-    """What was found about one model. `latency` and `throughput` are None where they were not measured."""
+    """What was found about one model. `latency` and `throughput` are None where they were not measured.
+
+    `trained_cases` are the ids of those cases that the model was trained on.
+    """
 
     JSON_INLINE: ClassVar[frozenset[str]] = frozenset({"summary"})
     """Whose keys stand among the model's own in the result file."""
@@ -55,6 +52,7 @@ class ModelResult:
     summary: Summary
     latency: Mapping[str, Json] | None = None
     throughput: Mapping[str, Json] | None = None
+    trained_cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ class RunResult:
     cases: CaseSet
     models: Mapping[str, ModelResult]
     floors: tuple[Floor, ...] = ()
-    comparisons: tuple[Json, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     gates: tuple[Verdict, ...] = ()
     records: tuple[Record, ...] = ()
 

@@ -53,7 +53,7 @@ def mcnemar_exact(gains: int, losses: int) -> float:
     return min(1.0, 2 * float(_special().bdtr(min(gains, losses), gains + losses, 0.5))) if gains + losses else 1.0
 
 
-def tango_upper(losses: int, gains: int, n: int, confidence: float = 0.95) -> float:
+def tango_upper(losses: float, gains: float, n: int, confidence: float = 0.95) -> float:
     """The one-sided upper bound of the net loss (losses - gains) / n of paired cases, in [-1, 1].
 
     `losses` of the `n` cases were right before and are wrong now, `gains` the other way round. A model is
@@ -106,6 +106,16 @@ def cases_to_decide(hits: int, n: int, target: float, confidence: float = 0.95) 
     return None
 
 
+def pairs_to_decide(losses: int, gains: int, n: int, margin: float, confidence: float = 0.95) -> int | None:
+    """The number of paired cases, in all, that put the net loss's bound below the margin if the flips stay in ratio.
+
+    None if no number does, as where the net loss itself is not below the margin. Raises ValueError as the bound.
+    """
+    if (losses - gains) / n >= margin:
+        return None
+    return _smallest(lambda m: tango_upper(losses * m / n, gains * m / n, m, confidence) < margin, n)
+
+
 def _special() -> Any:
     """Scipy's special functions, loaded when a bound is first asked for; `scipy.stats` would take a second."""
     from scipy import special  # noqa: PLC0415 (plain runs of other plugins should not pay for scipy)
@@ -120,7 +130,7 @@ def _check(hits: float, n: float, confidence: float) -> None:
         raise ValueError(f"a confidence of {confidence} is not between 0 and 1")
 
 
-def _tango_score(loss: float, losses: int, gains: int, n: int) -> float:
+def _tango_score(loss: float, losses: float, gains: float, n: int) -> float:
     """The score statistic of a supposed net loss, by the restricted likelihood estimate of the gains' probability."""
     a = 2 * n
     b = -losses - gains + (2 * n - losses + gains) * loss

@@ -10,6 +10,9 @@ from pytest_mcpbench.errors import OptionError
 
 TOOL_TARGET = 0.90
 
+MARGINS = {8: 0.02, 4: 0.03}
+"""The net loss that is forgiven a quantized model, by its bits."""
+
 _SYNONYMS = {"tool_accuracy": "level3", "parameter_accuracy": "level4"}
 
 
@@ -22,17 +25,29 @@ class _Key:
     named: bool = False
 
 
-_KEYS: dict[str, _Key] = {**{name: _Key() for name in LEVEL_NAMES}, "tool": _Key(named=True)}
-_EXAMPLES = f"{', '.join(LEVEL_NAMES)}, tool, tool:NAME, {', '.join(_SYNONYMS)}"
+_KEYS: dict[str, _Key] = {
+    **{name: _Key() for name in LEVEL_NAMES},
+    "tool": _Key(named=True),
+    "margin": _Key(high=0.5, named=True),
+}
+_EXAMPLES = f"{', '.join(LEVEL_NAMES)}, tool, tool:NAME, margin, margin:LABEL, {', '.join(_SYNONYMS)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """The rates in [0, 1] to reach: per level, for every tool at level 3, and for single tools."""
+    """The rates in [0, 1] to reach: per level, for every tool at level 3, and for single tools.
+
+    `margins` are the net losses in [0, 0.5] that quantized models may have, by label; under "" for any label.
+    """
 
     levels: Mapping[str, float] = field(default_factory=lambda: {level.name: level.target for level in LEVELS})
     tool: float = TOOL_TARGET
     tools: Mapping[str, float] = field(default_factory=dict)
+    margins: Mapping[str, float] = field(default_factory=dict)
+
+    def margin_for(self, label: str, bits: int | None) -> float:
+        """The net loss that a model with this label and so many bits may have."""
+        return self.margins.get(label, self.margins.get("", MARGINS.get(bits or 8, MARGINS[8])))
 
     def for_tool(self, name: str) -> float:
         """The target of one tool."""
@@ -59,16 +74,20 @@ def parse_target(text: str) -> tuple[str, float]:
 def targets_of(texts: Iterable[str]) -> Targets:
     """The default targets with these put over them in turn; a later one wins. Raises OptionError as `parse_target`."""
     levels = {level.name: level.target for level in LEVELS}
-    tool, tools = TOOL_TARGET, {}
+    tool = TOOL_TARGET
+    tools: dict[str, float] = {}
+    margins: dict[str, float] = {}
     for text in texts:
         key, value = parse_target(text)
         if key in levels:
             levels[key] = value
         elif key == "tool":
             tool = value
+        elif key.partition(":")[0] == "margin":
+            margins[key.partition(":")[2]] = value
         else:
             tools[key.removeprefix("tool:")] = value
-    return Targets(levels=levels, tool=tool, tools=tools)
+    return Targets(levels=levels, tool=tool, tools=tools, margins=margins)
 
 
 def exact_target(target: float) -> Fraction:
