@@ -12,8 +12,11 @@ _NUMBER = re.compile(
     r"0[xX][0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|0[oO][0-7]+|0[bB][01]+"
     r"|(?:[0-9]+(?:_[0-9]+)*)?\.?[0-9]*(?:_[0-9]+)*(?:[eE][+-]?[0-9]+)?"
 )
-_PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?=[,\])}])")
-"""A number that needs no further look, as they come by the thousand."""
+_PLAIN = re.compile(
+    r"""'([^'\\\r\n]*+)'(?=[,\])}:])|"([^"\\\r\n]*+)"(?=[,\])}:])|(-?(?:0|[1-9][0-9]{0,17}))(?=[,\])}])"""
+)
+_INTEGERS = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,17}), ?)++")
+"""Values that need no further look: lists may hold them by the hundred thousand."""
 _STRING_START = re.compile(r"([rRuU]?)('''|\"\"\"|'|\")")
 _BODIES = {
     "'": re.compile(r"[^'\\\r\n]*+(?:\\(?:\r\n|[\s\S])[^'\\\r\n]*+)*+"),
@@ -43,9 +46,10 @@ def read_literal(text: str, at: int, depth: int = 0) -> tuple[Json, int]:
     at = skip_space(text, at)
     if at >= len(text):
         raise ReadError("unclosed", at)
-    plain = _PLAIN_INTEGER.match(text, at)
+    plain = _PLAIN.match(text, at)
     if plain is not None:
-        return int(plain.group()), plain.end()
+        kind = plain.lastindex or 0
+        return int(plain.group()) if kind == 3 else plain.group(kind), plain.end()
     char = text[at]
     if char in "'\"rRuU" and _STRING_START.match(text, at):
         return _read_strings(text, at)
@@ -79,6 +83,11 @@ def _read_items(text: str, at: int, closer: str, depth: int) -> tuple[list[Json]
     commas = 0
     at = skip_space(text, at)
     while not text.startswith(closer, at):
+        run = _INTEGERS.match(text, at)
+        if run is not None:
+            items.extend(map(int, run.group().rstrip(", ").split(",")))
+            at, commas = skip_space(text, run.end()), commas + 1
+            continue
         value, at = read_literal(text, at, depth + 1)
         items.append(value)
         at, more = _after_item(text, at, closer)

@@ -19,8 +19,8 @@ FUNCTOOLS = "functools"
 class Phi4MiniJson(Marked):
     """The three dialects of one model, which leaves out closing tags and brackets.
 
-    Behind the tag: a list with its closing tag or without; objects without brackets; a list whose bracket is missing
-    where the closing tag shows that it is complete. Behind `functools`: a list, always in brackets.
+    Behind the tag: a list with its closing tag, its closing bracket, both or neither, as long as its last object is
+    complete; objects without brackets. Behind `functools`: a list, always in brackets.
     """
 
     name = "phi4_mini_json"
@@ -41,7 +41,9 @@ class Phi4MiniJson(Marked):
         if text.startswith(CLOSER, after):
             return Block(calls, after + len(CLOSER), "" if bracket and closed else "no_bracket")
         if bracket and not closed:
-            raise ReadError("unclosed" if after >= len(text) else "trailing_text", after)
+            if after < len(text):
+                raise ReadError("unclosed" if CLOSER.startswith(text[after:]) else "trailing_text", after)
+            return Block(calls, at, "no_bracket")
         cut = after < len(text) and CLOSER.startswith(text[after:])
         if cut or (not bracket and after < len(text) and not text.startswith(OPENER, after)):
             expect(text, after, CLOSER)

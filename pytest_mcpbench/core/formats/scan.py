@@ -63,16 +63,20 @@ class Marked(Family):
 
 @cache
 def _vocabulary(
-    openers: tuple[str, ...], closers: tuple[str, ...], thoughts: tuple[tuple[str, str], ...]
+    openers: tuple[str, ...], closers: tuple[str, ...], thoughts: tuple[tuple[str, str], ...], *, fences: bool
 ) -> tuple[re.Pattern[str], Mapping[str, "Kind"]]:
     """A pattern that finds the next mark, the longest one where several begin, and what each mark is."""
-    kinds: dict[str, Kind] = {FENCE: "fence", **dict.fromkeys(closers, "call_end")}
+    kinds: dict[str, Kind] = dict.fromkeys(closers, "call_end")
+    if fences:
+        kinds[FENCE] = "fence"
     for opener, closer in thoughts:
         kinds[opener], kinds[closer] = "thought", "thought_end"
     kinds.update(dict.fromkeys(openers, "call"))
-    return re.compile("|".join(map(re.escape, sorted(kinds, key=len, reverse=True)))), kinds
+    marks = (re.escape(mark) if mark != FENCE else "`{3,}" for mark in sorted(kinds, key=len, reverse=True))
+    return re.compile("|".join(marks) or "(?!)"), kinds
 
 
+_NOTHING = re.compile(r"(?!)")
 Kind = Literal["call", "thought", "fence", "thought_end", "call_end"]
 
 
@@ -95,6 +99,10 @@ class Walk:
     _thought_ended: bool = False
     _said: bool = False
     _failed_bare: tuple[int, ReadError] | None = None
+    _live: tuple[tuple[str, str], ...] = ()
+    _fences: bool = True
+    _pattern: re.Pattern[str] = _NOTHING
+    _kinds: Mapping[str, Kind] = field(default_factory=dict)
 
     def result(self) -> ParseResult:
         """The calls and the words of the text. Never raises."""
@@ -117,14 +125,20 @@ class Walk:
 
     def _walk(self) -> None:
         marks = Marks(self.text)
-        pattern, kinds = _vocabulary(self.fmt.openers, self.fmt.closers, self.fmt.thoughts)
+        self._listen(self.fmt.thoughts, fences=True)
         while not self._bare():
-            found = pattern.search(self.text, self._at)
+            found = self._pattern.search(self.text, self._at)
             if found is None:
                 self._say(len(self.text))
                 return
             self._say(found.start())
-            self._pass(found.group(), kinds[found.group()], marks)
+            mark = found.group()
+            self._pass(mark, self._kinds.get(mark, "fence"), marks)
+
+    def _listen(self, thoughts: tuple[tuple[str, str], ...], *, fences: bool) -> None:
+        """Look for these pairs from now on. A pair that is not closed any more is not looked for again."""
+        self._live, self._fences = thoughts, fences
+        self._pattern, self._kinds = _vocabulary(self.fmt.openers, self.fmt.closers, thoughts, fences=fences)
 
     def _pass(self, mark: str, kind: Kind, marks: Marks) -> None:
         """Take in what the mark at the current position begins, and go behind it."""
@@ -139,12 +153,14 @@ class Walk:
             self._at = behind
         elif kind in ("thought", "fence") or mark.startswith(FENCE):
             closer = dict(self.fmt.thoughts).get(mark, FENCE)
-            self._enclosed(start, behind, marks.find(closer, behind), closer)
+            self._enclosed(behind, marks.find(closer, behind), closer)
         elif self._at == start:
             self._say(behind)
 
-    def _enclosed(self, start: int, behind: int, close: int, closer: str) -> None:
+    def _enclosed(self, behind: int, close: int, closer: str) -> None:
         if close < 0:
+            live = tuple(pair for pair in self._live if pair[1] != closer)
+            self._listen(live, fences=self._fences and closer != FENCE)
             self.unclosed = True
             self.notes["unclosed_fence" if closer == FENCE else "unclosed_reasoning"] = None
             self._at = behind
