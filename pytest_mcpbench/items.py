@@ -33,7 +33,7 @@ class CaseItem(pytest.Item):
     """
 
     def __init__(self, *, check: Callable[..., bool], label: str, case: Case, level: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs, nodeid=_nodeid(**kwargs))
         self.check, self.label, self.case, self.level = check, label, case, level
         for tool in sorted(case.expected_tools):
             self.own_markers.append(pytest.mark.tool(tool, name=tool).mark)
@@ -71,7 +71,7 @@ class GateItem(pytest.Item):
     """One gate on one model: its verdict over all cases that were selected."""
 
     def __init__(self, *, check: Callable[..., bool], label: str, gate: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs, nodeid=_nodeid(**kwargs))
         self.check, self.label, self.gate = check, label, gate
         if gate.startswith("tool:"):
             tool = gate.removeprefix("tool:")
@@ -195,6 +195,11 @@ _MAKERS: Mapping[str, Callable[..., Iterator[pytest.Item]]] = {
     "each_comparison": _comparison_items,
 }
 """What makes the items of a suite's function, by the function's marker."""
+
+
+def _nodeid(*, parent: pytest.Module, name: str, **_kwargs: Any) -> str:
+    """The item's id as text: pytest's own memory (`--lf`) reads it back from text, where brackets hold parameters."""
+    return f"{parent.nodeid}::{name}"
 
 
 def _bench(config: pytest.Config) -> BenchSession:
