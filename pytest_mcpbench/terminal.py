@@ -88,7 +88,7 @@ def header_lines(bench: BenchSession) -> list[str]:
     if not bench.labels:
         return []
     models = ", ".join(f"{label} ({printable(bench.sources[label].spec)})" for label in bench.labels)
-    lines = [f"mcpbench: {len(bench.cases)} cases; {models}"]
+    lines = [f"mcpbench: {len(bench.cases)} case{'' if len(bench.cases) == 1 else 's'}; {models}"]
     notice = certifiable_notice(len(bench.cases), bench.setup.targets) if bench.setup.gate == "certified" else None
     return [*lines, *([f"mcpbench: {notice}"] if notice else [])]
 

@@ -205,9 +205,12 @@ def _calls(calls: Iterable[ToolCall]) -> list[tuple[str, Any]]:
 
 def _tool_of(data: Json, place: Place) -> Tool:
     row = object_of(data, "a tool", _TOOL_KEYS, place)
-    name = row.get("name")
-    if not isinstance(name, str) or not name:
-        place.fail(f"a tool's 'name' is {name!r}; it must be a word")
+    name: Json = row.get("name")
+    aliases = strings_at(row, "aliases", place)
+    for word in (name, *aliases):
+        # What a person will read on a terminal, and a marker expression can name.
+        if not isinstance(word, str) or not word or not word.isprintable():
+            place.fail(f"a tool's 'name' or alias is {word!r}; it must be a word")
     schema = row.get("inputSchema")
     if not isinstance(schema, dict):
         place.fail(f"tool {name!r}: 'inputSchema' must be a JSON Schema object")
@@ -215,7 +218,7 @@ def _tool_of(data: Json, place: Place) -> Tool:
         name=name,
         description=text_at(row, "description", place) or "",
         input_schema=schema,
-        aliases=tuple(strings_at(row, "aliases", place)),
+        aliases=tuple(aliases),
     )
     if problem := schema_problem(tool):
         place.fail(f"tool {name!r}: {problem}")

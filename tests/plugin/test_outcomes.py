@@ -1,6 +1,8 @@
 import pytest
 
 from pytest_mcpbench.core.plan import Generation
+from pytest_mcpbench.errors import ModelError
+from pytest_mcpbench.models import answers
 from pytest_mcpbench.models.replay import ReplayModel
 from tests.plugin.conftest import MISSED, RIGHT, Bench, missed, usage_error
 
@@ -125,9 +127,6 @@ def test_an_interrupted_run_leaves_no_result_and_says_so(bench: Bench, monkeypat
 def test_a_model_that_cannot_be_loaded_after_all_ends_the_run_in_one_line(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_mcpbench.errors import ModelError
-    from pytest_mcpbench.models import answers
-
     loads = []
 
     def broken(source: object, options: object) -> None:
@@ -144,9 +143,6 @@ def test_a_model_that_cannot_be_loaded_after_all_ends_the_run_in_one_line(
 def test_what_another_model_answered_survives_a_model_that_cannot_be_loaded(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_mcpbench.errors import ModelError
-    from pytest_mcpbench.models import answers
-
     real = answers.load_model
 
     def half(source: answers.Source, options: answers.LoadOptions) -> answers.Model:

@@ -1,4 +1,3 @@
-import os
 import time
 from typing import Any
 
@@ -150,4 +149,4 @@ def test_each_run_is_kept_beside_the_others(bench: Bench) -> None:
     time.sleep(0.002)
     bench.run()
     assert len(bench.kept()) == 2
-    assert all(path.suffix == ".json" and os.path.getsize(path) for path in bench.kept())
+    assert all(path.suffix == ".json" and path.stat().st_size for path in bench.kept())
