@@ -26,7 +26,7 @@ def normal_path(path: str) -> str:
     while "//" in path:
         path = path.replace("//", "/")
     if len(path) > 1:
-        path = path.rstrip("/") or "/"
+        path = path.rstrip("/")
     while path.startswith("./"):
         path = path[2:]
     return path

@@ -127,7 +127,7 @@ def summarize(scores: Sequence[Score]) -> Summary:
 def _tool_rows(calls: Sequence[Score], others: Sequence[Score]) -> dict[str, Mapping[str, Rate]]:
     by_tool: dict[str, list[Score]] = {}
     for score in calls:
-        for tool in set(score.tools):
+        for tool in score.tools:
             by_tool.setdefault(tool, []).append(score)
     rows: dict[str, Mapping[str, Rate]] = {
         tool: {name: rate_over(answer(score, name) for score in by_tool[tool]) for name in ("level3", "level4")}

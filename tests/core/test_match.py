@@ -190,6 +190,12 @@ def test_the_order_of_calls_plays_no_part_and_the_pairing_leaves_the_fewest_diff
     assert match_calls(want, got, TOOLS) == (Mismatch(call=1, path="path", want="b", got="a", why="wrong_value"),)
 
 
+def test_calls_of_one_tool_are_paired_however_wrong_their_arguments() -> None:
+    want = [expect(path="a", text="x", limit=1), ExpectedCall(name="grep", arguments={})]
+    got = [ToolCall(name="grep", arguments={}), call(path="b", text="y", limit=2)]
+    assert [(m.call, m.why) for m in match_calls(want, got, TOOLS)] == [(0, "wrong_value")] * 3
+
+
 def test_missing_and_extra_calls_are_counted() -> None:
     one = expect(path="a")
     assert [m.why for m in match_calls([one, expect(path="b")], [call(path="b")], TOOLS)] == ["missing_call"]

@@ -1,3 +1,4 @@
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ from jsonschema import Draft202012Validator
 
 from pytest_mcpbench.core import result as result_module
 from pytest_mcpbench.core.case import Case, ExpectedCall, Message, Tool, ToolCall
+from pytest_mcpbench.core.compare import Comparison, paired
 from pytest_mcpbench.core.floors import floor_report
 from pytest_mcpbench.core.formats import ParseResult, parse, parsed
 from pytest_mcpbench.core.gate import certified_tier, check_gates, targets_of, tier_of
+from pytest_mcpbench.core.kept import keep
 from pytest_mcpbench.core.plan import FinishReason, Generation
 from pytest_mcpbench.core.result import (
-    CaseSet,
     Environment,
     ModelResult,
     Record,
@@ -44,6 +46,15 @@ READ = ExpectedCall(name="read", arguments={"path": "a"})
 CASES = [case_of("right", READ), case_of("wrong", READ), case_of("none"), case_of("two", READ, READ)]
 TEXTS = ["<tool_use>read(path='a')</tool_use>", "<tool_use>read(path=['é', None, 1.5])</tool_use>", "no", "<tool_use>"]
 
+COMPARISON = Comparison(
+    before="base",
+    after="next",
+    relation="beside",
+    margin=None,
+    levels={"level3": paired({"right": True, "two": False}, {"right": True, "two": True}), "level4": paired({}, {})},
+    tools={"read": paired({"right": True}, {"right": False})},
+)
+
 
 def run_of(texts: list[str], finish: FinishReason = "stop") -> RunResult:
     """A real result: these answers to the cases, through parser, score, summary and gates."""
@@ -66,10 +77,10 @@ def run_of(texts: list[str], finish: FinishReason = "stop") -> RunResult:
     return RunResult(
         created="2025-01-31T12:00:00+00:00",
         environment=environment(),
-        cases=CaseSet(hash="0" * 64, n=len(CASES)),
+        cases=keep(CASES, "0" * 64),
         models={"base": model},
         floors=floor_report(CASES).floors,
-        comparisons=({"anything": [1, None]},),
+        comparisons=(COMPARISON,),
         gates=check_gates(summary, "base", targets_of(["tool:glob=0.5"]), "certified"),
         records=tuple(records),
     )
@@ -262,3 +273,18 @@ def test_the_environment_names_this_python_and_the_packages_that_are_installed()
 
 def test_the_types_of_a_result_can_be_imported_from_here() -> None:
     assert {Environment, Record} <= {getattr(result_module, name) for name in result_module.__all__ if name != "SCHEMA"}
+
+
+def test_a_write_that_fails_at_the_last_step_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    monkeypatch.setattr(Path, "replace", _no_space)
+    with pytest.raises(ResultError, match="cannot be written: No space left on device"):
+        write_result(RUN, path)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("run.json", "old")]
+
+
+def _no_space(_path: Path, _target: Path) -> Path:
+    raise OSError(errno.ENOSPC, "No space left on device")

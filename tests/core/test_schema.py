@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,12 +90,13 @@ def test_the_two_drafts_read_their_own_keywords() -> None:
         assert ArgumentChecker().problem(each, {"a": ["x", "y"]}) == "a.1: 'y' is not of type 'integer'"
 
 
-def test_references_are_followed_inside_the_schema_and_nowhere_else() -> None:
+def test_references_are_followed_inside_the_schema_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"type": "integer"}')
     checker = ArgumentChecker()
     shared = {"$defs": {"word": {"type": "string"}}}
     inside = tool(properties={"a": {"$ref": "#/$defs/word"}}, **shared)
     assert checker.problem(inside, {"a": 1}) == "a: 1 is not of type 'string'"
-    for reference in ("#/$defs/none", "http://127.0.0.1:9/other.json", "file:///etc/hostname"):
+    for reference in ("#/$defs/none", "http://127.0.0.1:9/other.json", f"file://{tmp_path}/other.json"):
         problem = checker.problem(tool(properties={"a": {"$ref": reference}}), {"a": 1})
         assert problem is not None
         assert problem.startswith("the inputSchema refers to")

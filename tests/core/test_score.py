@@ -121,6 +121,13 @@ def test_each_alternative_is_right_and_the_nearest_one_explains_a_miss() -> None
     assert (near.wanted, near.tools) == (("grep",), ("read",))
 
 
+def test_the_alternative_with_the_fewest_differences_and_the_strictest_match_is_taken() -> None:
+    apart = case_of((want("read", path="a", limit=1),), (want("read", path="b"),))
+    assert [(m.path, m.why) for m in scored(apart, "read(path='b', limit=2)").mismatches] == [("limit", "extra")]
+    spelt = case_of((want("read", path="./a"),), (want("read", path="a"),))
+    assert scored(spelt, "read(path='a')").parameters_strict
+
+
 def test_the_strict_answer_is_shown_beside_the_lenient_one() -> None:
     result = scored(case_of(), "read(path='./a/')")
     assert (result.parameters, result.parameters_strict, result.right) == (True, False, True)

@@ -167,7 +167,7 @@ def test_errors_are_listed_in_the_order_in_which_they_are_looked_for() -> None:
         (scored(NONE), "no call", "no call"),
         (scored(NONE, G), "no call", "grep"),
         (scored(NONE, "grep("), "no call", "unparsable"),
-        (scored(BOTH, G, R), "grep+read", "grep+read"),
+        (scored(BOTH, R, G), "grep+read", "grep+read"),
         (scored(TWICE, R), "read+read", "read"),
         (scored(EITHER, G), "grep", "grep"),
         (scored(READ, *["ls()"] * 9), "read", "ls+ls+ls+ls+5 more"),
