@@ -62,6 +62,7 @@ def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> Model
         spec=info.spec,
         fingerprint=info.fingerprint,
         size_bytes=info.size_bytes,
+        format=info.format,
         tier=withhold_if_trained(tier, seen, len(cases)),
         certified_tier=withhold_if_trained(certified, seen, len(cases)),
         summary=summary,

@@ -20,12 +20,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("core",),
     ("models",),
+    ("html",),
     ("session",),
     ("startup", "options", "outcome", "hookspecs"),
     ("items", "fixture", "terminal", "recorder"),
     ("plugin",),
     ("training", "suites"),
-    ("cli",),
+    ("commands", "cli"),
 )
 """From the ground up: a module may import its own layer and the ones below."""
 

@@ -124,7 +124,12 @@ def _plain(value: Any) -> Any:
 
 def _plain_model(model: ModelResult) -> dict[str, Json]:
     """A model's entry: tiers by name with their reasons beside them, and the summary's keys on the same level."""
-    entry: dict[str, Json] = {"spec": model.spec, "fingerprint": model.fingerprint, "size_bytes": model.size_bytes}
+    entry: dict[str, Json] = {
+        "spec": model.spec,
+        "fingerprint": model.fingerprint,
+        "size_bytes": model.size_bytes,
+        "format": model.format,
+    }
     for key, result in (("tier", model.tier), ("certified_tier", model.certified_tier)):
         entry[key] = result.tier.name if result.tier else None
         entry[f"{key}_set_by"] = result.set_by

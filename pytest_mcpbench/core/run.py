@@ -38,7 +38,8 @@ class Environment:
 class ModelResult:
     """What was found about one model. `latency` and `throughput` are None where they were not measured.
 
-    `trained_cases` are the ids of those cases that the model was trained on.
+    `format` is the wire format its answers were read in; `trained_cases` are the ids of those cases that the model
+    was trained on.
     """
 
     JSON_INLINE: ClassVar[frozenset[str]] = frozenset({"summary"})
@@ -47,6 +48,7 @@ class ModelResult:
     spec: str
     fingerprint: str
     size_bytes: int | None
+    format: str = "native"
     tier: TierResult
     certified_tier: TierResult
     summary: Summary
