@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_mcpbench import hookspecs, terminal
-from pytest_mcpbench.errors import ModelError
+from pytest_mcpbench.errors import McpBenchError, ModelError
 from pytest_mcpbench.fixture import (
     base_model,
     finetuned_model,
@@ -15,7 +15,7 @@ from pytest_mcpbench.fixture import (
     mcp_model,
     mcp_model_labels,
 )
-from pytest_mcpbench.items import CaseItem, MissedCaseError, keep_missed, make_items
+from pytest_mcpbench.items import CaseItem, GateItem, MissedCaseError, keep_missed, make_items
 from pytest_mcpbench.options import add_options, read_options
 from pytest_mcpbench.recorder import Recorder, mark_as_end
 from pytest_mcpbench.startup import add_suites, options_of, runs_folder, session_of, start
@@ -121,7 +121,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return report
     if call.excinfo.errisinstance(MissedCaseError) and not options_of(item.config).strict:
         report.outcome, report.longrepr = "passed", None
-    if call.excinfo.errisinstance(ModelError):
+    if call.excinfo.errisinstance(McpBenchError if isinstance(item, CaseItem | GateItem) else ModelError):
         mark_as_end(report, call.excinfo.value)
     return report
 

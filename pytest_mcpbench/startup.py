@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pytest_mcpbench.core.formats import register
+from pytest_mcpbench.core.formats import get_format, register
 from pytest_mcpbench.core.report import printable
 from pytest_mcpbench.core.result import missed_cases, read_result
-from pytest_mcpbench.errors import McpBenchError, OptionError
+from pytest_mcpbench.errors import FormatError, McpBenchError, OptionError
 from pytest_mcpbench.models.load import LoadOptions
 from pytest_mcpbench.options import BenchOptions
 from pytest_mcpbench.session import BenchSession, Setup
@@ -38,6 +38,7 @@ def start(config: pytest.Config, options: BenchOptions) -> BenchSession:
         for formats in config.hook.pytest_mcpbench_formats():
             for fmt in formats:
                 register(fmt)
+        _check_format(options.format)
         config.stash[OPTIONS] = options
         if options.missed:
             last_missed(config)
@@ -45,6 +46,14 @@ def start(config: pytest.Config, options: BenchOptions) -> BenchSession:
     except McpBenchError as error:
         raise pytest.UsageError(printable(str(error))) from error
     return bench
+
+
+def _check_format(name: str) -> None:
+    try:
+        if name != "auto":
+            get_format(name)
+    except FormatError as error:
+        raise OptionError(f"--mcp-format: {error}") from None
 
 
 def add_suites(config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ from filelock import FileLock
 from pytest_mcpbench.core.case import Tool
 from pytest_mcpbench.core.formats import ParseResult, get_format
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
-from pytest_mcpbench.errors import ModelError
+from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.base import Model, ModelInfo
 from pytest_mcpbench.models.cache import GenerationCache
 from pytest_mcpbench.models.engine import BatchReport, generate
@@ -43,7 +43,7 @@ class Answers:
     _stream: Iterator[tuple[Request, Generation]] | None = None
     _model: Model | None = None
     _info: ModelInfo | None = None
-    _broken: ModelError | None = None
+    _broken: McpBenchError | None = None
     _read_ns: int = 0
 
     def plan(self, requests: Iterable[Request]) -> None:
@@ -119,7 +119,7 @@ class Answers:
         if self._model is None:
             try:
                 self._model = load_model(self.source, self.load)
-            except ModelError as error:
+            except McpBenchError as error:
                 self._broken = error
                 raise
             self._info = self._model.info
