@@ -54,6 +54,9 @@ def resolve(spec: str, base: str | None = None) -> Source:
     scheme, mark, rest = spec.partition(":")
     if mark and scheme in _SCHEMES:
         return _SCHEMES[scheme](spec, rest)
+    forms = ", ".join(form for form, _ in FORMS)
+    if not spec.strip():
+        raise ModelError(f"a model's name is empty; it is one of {forms}")
     path = Path(spec).expanduser()
     if path.is_dir():
         return _resolve_folder(spec, path, base)
@@ -62,7 +65,6 @@ def resolve(spec: str, base: str | None = None) -> Source:
     if _HUB_ID.fullmatch(spec) and not path.parent.is_dir():
         _need_extra(spec, "hf")
         return Source(spec=spec, kind="hub", default_label="base")
-    forms = ", ".join(form for form, _ in FORMS)
     raise ModelError(f"{spec}: no such folder; a model is one of {forms}")
 
 

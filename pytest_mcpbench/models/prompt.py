@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from pytest_mcpbench.core.case import Case, Message, Tool
 from pytest_mcpbench.core.formats import Format
 from pytest_mcpbench.core.plan import Request
+from pytest_mcpbench.errors import ModelError
 
 NO_CALL_ANSWER = "No tool applies here."
 """What training renders for a case that expects no call and carries no `answer` of its own."""
@@ -58,11 +59,7 @@ def build_prompt(request: Request, style: PromptStyle) -> Prompt:
     """The prompt for a request. It never ends in white space unless the chat template itself does."""
     turns = _with_instructions(request.messages, request.tools, style)
     if style.templated:
-        assert style.tokenizer is not None
-        text = style.tokenizer.apply_chat_template(
-            [_turn_dict(turn, style.fmt) for turn in turns], tokenize=False, add_generation_prompt=True
-        )
-        return Prompt(key=request.key, text=str(text), adds_bos=False)
+        return Prompt(key=request.key, text=_templated(turns, style), adds_bos=False)
     return Prompt(key=request.key, text=_plain(turns, style.fmt), stops=PLAIN_STOPS)
 
 
@@ -94,6 +91,41 @@ def _with_instructions(messages: Sequence[Message], tools: Sequence[Tool], style
         turns[0] = Message(role="system", content=f"{turns[0].content}\n\n{instructions}")
         return turns
     return [Message(role="system", content=instructions), *turns]
+
+
+def _templated(turns: Sequence[Message], style: PromptStyle) -> str:
+    """The conversation through the tokenizer's chat template, its system text in it for certain.
+
+    Some templates refuse a system turn and some drop it; for those the text opens the first user turn. Templates
+    that let a model think first are told not to: the answer's tokens are meant for calls.
+    Raises ModelError for a template that cannot say the conversation at all.
+    """
+    for attempt in (turns, _folded(turns)):
+        try:
+            text = _render_turns(attempt, style)
+        except Exception as error:  # a template raises what it likes
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+        else:
+            if turns[0].content.strip() in text:
+                return text
+            reason = "it drops the system text"
+    raise ModelError(f"the chat template cannot render this conversation ({reason})")
+
+
+def _render_turns(turns: Sequence[Message], style: PromptStyle) -> str:
+    assert style.tokenizer is not None, "only a tokenizer has a template"
+    dicts = [_turn_dict(turn, style.fmt) for turn in turns]
+    return str(
+        style.tokenizer.apply_chat_template(dicts, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    )
+
+
+def _folded(turns: Sequence[Message]) -> list[Message]:
+    """The turns without a system turn: its text opens the first turn of the user, or is one."""
+    system, rest = turns[0].content, list(turns[1:])
+    if rest and rest[0].role == "user":
+        return [Message(role="user", content=f"{system}\n\n{rest[0].content}"), *rest[1:]]
+    return [Message(role="user", content=system), *rest]
 
 
 def _content(turn: Message, fmt: Format) -> str:
