@@ -1,0 +1,77 @@
+"""Whether two requests are the same one: by a hash of prompt and calls, and by the words that they share.
+
+Training rows that overlap with the cases of a benchmark make its numbers worthless, so both are compared here.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+from pytest_mcpbench.core.case import Case
+
+NEAR_DUPLICATE = 0.8
+"""Two prompts whose sets of character trigrams have at least this Jaccard index are near-duplicates."""
+
+_GRAM = 3
+_FOLDED = re.compile(r"[\W_]+")
+
+
+def normalized(prompt: str) -> str:
+    """The prompt in lower case, each run of white space and punctuation folded into one space, none at its ends.
+
+    A prompt that consists of punctuation alone stays as it is.
+    """
+    text = unicodedata.normalize("NFKC", prompt).casefold()
+    return _FOLDED.sub(" ", text).strip() or text.strip()
+
+
+def row_hash(case: Case) -> str:
+    """A SHA-256 in hex over the normalized turns of the user and the canonical calls, whatever id and tags say."""
+    turns = [normalized(turn.content) for turn in case.messages if turn.role == "user"]
+    calls = sorted(json.dumps([call.name, dict(call.arguments)], sort_keys=True) for call in case.expected)
+    return hashlib.sha256(json.dumps([turns, calls]).encode()).hexdigest()
+
+
+def trigrams(prompt: str) -> frozenset[str]:
+    """The sets of three neighbouring characters of the normalized prompt, with a space at each end."""
+    text = f" {normalized(prompt)} "
+    return frozenset(text[at : at + _GRAM] for at in range(len(text) - _GRAM + 1))
+
+
+class PromptIndex:
+    """Prompts to compare others with: an inverted index from trigrams, so that thousands cost seconds, not minutes.
+
+    Source of the measure: A. Z. Broder, "On the resemblance and containment of documents" (1997).
+    """
+
+    def __init__(self, prompts: Iterable[str]) -> None:
+        self._grams = [trigrams(prompt) for prompt in prompts]
+        holders: dict[str, list[int]] = {}
+        for number, grams in enumerate(self._grams):
+            for gram in sorted(grams):
+                holders.setdefault(gram, []).append(number)
+        self._holders = holders
+
+    def nearest(self, prompt: str, least: float = NEAR_DUPLICATE) -> tuple[int, float] | None:
+        """The number of the most alike prompt and their Jaccard index in [least, 1]; None where none is so alike.
+
+        A prompt that shares `least` of the union shares at least that part of its own trigrams, so only prompts that
+        hold one of its rarest remaining ones are counted.
+        """
+        grams = trigrams(prompt)
+        if not self._grams or not grams:
+            return None
+        rarest = sorted(grams, key=lambda gram: (len(self._holders.get(gram, ())), gram))
+        enough = len(grams) - int(least * len(grams) - 1e-9)
+        candidates = Counter(number for gram in rarest[: max(enough, 1)] for number in self._holders.get(gram, ()))
+        best: tuple[int, float] | None = None
+        for number in sorted(candidates):
+            other = self._grams[number]
+            shared = len(grams & other)
+            likeness = shared / (len(grams) + len(other) - shared)
+            if likeness >= least and (best is None or likeness > best[1]):
+                best = (number, likeness)
+        return best

@@ -1,0 +1,134 @@
+"""Rows for training and validation: drawn, checked, and none twice."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+
+from pytest_mcpbench.core.case import Case, Message, Tool
+from pytest_mcpbench.core.dataset import read_tools
+from pytest_mcpbench.core.formats import parse, render
+from pytest_mcpbench.core.overlap import PromptIndex, normalized
+from pytest_mcpbench.core.schema import ArgumentChecker
+from pytest_mcpbench.errors import TrainingError
+from pytest_mcpbench.training.generate.compose import Clause, EmptyPoolError, Maker, finished
+from pytest_mcpbench.training.generate.editing import edit_clause
+from pytest_mcpbench.training.generate.finding import glob_clause
+from pytest_mcpbench.training.generate.grounding import invented
+from pytest_mcpbench.training.generate.pairs import pair_clause
+from pytest_mcpbench.training.generate.pools import Split
+from pytest_mcpbench.training.generate.reading import read_clause
+from pytest_mcpbench.training.generate.refusing import refused_clause
+from pytest_mcpbench.training.generate.searching import grep_clause
+from pytest_mcpbench.training.generate.shell import bash_clause
+from pytest_mcpbench.training.generate.writing import write_clause
+
+BUILDERS: dict[str, Callable[[Maker], Clause]] = {
+    "read": read_clause, "write": write_clause, "edit": edit_clause, "bash": bash_clause, "grep": grep_clause,
+    "glob": glob_clause, "two": pair_clause, "none": refused_clause,
+}  # fmt: skip
+
+SHARES = {
+    "read": 0.12, "write": 0.125, "edit": 0.14, "bash": 0.125, "grep": 0.15, "glob": 0.125, "two": 0.08, "none": 0.135,
+}  # fmt: skip
+"""What part of the rows asks for what: each tool alone, two calls, no call."""
+
+_MAX_DRAWS = 400
+"""Draws in a row that may fail (a doubled prompt, an empty side of a pool) before the pools count as too small."""
+
+_MAX_ANSWER = 420
+"""Characters of a rendered answer: more would not fit into the tokens that evaluation allows."""
+
+
+def build(split: Split, rows: int, seed: int, exclude: Iterable[str] = (), taken: Iterable[str] = ()) -> list[Case]:
+    """That many rows of one side of the pools, in mixed order, the same ones for the same seed.
+
+    No prompt is doubled, none is in `taken`, and none is a near-duplicate of one in `exclude`. Raises
+    TrainingError where the pools give out, and AssertionError for a row that fails one of its checks.
+    """
+    maker = Maker(Random(f"{seed} {split}"), split)
+    seen = {normalized(prompt) for prompt in taken}
+    foreign = PromptIndex(exclude)
+    cases: list[Case] = []
+    for kind, count in _counts(rows).items():
+        for _ in range(count):
+            cases.append(_next_row(maker, kind, seen, foreign))
+    maker.rng.shuffle(cases)
+    width = len(str(rows))
+    return [
+        Case(id=f"{split}-{number:0{width}}", messages=case.messages, tools=case.tools,
+             alternatives=case.alternatives, tags=case.tags)
+        for number, case in enumerate(cases, 1)
+    ]  # fmt: skip
+
+
+@cache
+def coding_tools() -> tuple[Tool, ...]:
+    """The six tools of the shipped set."""
+    return read_tools(Path(str(files("pytest_mcpbench.fixtures"))) / "tools" / "coding.json")
+
+
+def faults(case: Case, checker: ArgumentChecker) -> str | None:
+    """What is wrong with a row: an answer that rendering spoils, breaks a schema or is invented; None if nothing."""
+    calls = [expected.call for expected in case.expected]
+    if calls and list(parse(render(calls, "native"), "native").calls) != calls:
+        return f"the answer to {case.prompt!r} is not read back as it was written"
+    tools = {tool.name: tool for tool in case.tools}
+    for alternative in case.alternatives:
+        for call in alternative:
+            variants = [call.arguments]
+            room = (*call.accept.items(), *call.optional.items())
+            variants += [{**call.arguments, name: value} for name, values in room for value in values]
+            for arguments in variants:
+                if problem := checker.problem(tools[call.name], arguments):
+                    return f"{call.name} for {case.prompt!r}: {problem}"
+    return invented(case)
+
+
+def _counts(rows: int) -> dict[str, int]:
+    counts = {kind: int(rows * share) for kind, share in SHARES.items()}
+    order = sorted(SHARES, key=lambda kind: -(rows * SHARES[kind] - counts[kind]))
+    for number in range(rows - sum(counts.values())):
+        counts[order[number % len(order)]] += 1
+    return counts
+
+
+def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> Case:
+    checker = _checker()
+    for _ in range(_MAX_DRAWS):
+        try:
+            clause = BUILDERS[kind](make)
+        except EmptyPoolError:
+            continue
+        names = sorted({call.name for call in clause.alternatives[0]})
+        prompt = finished(clause, make, names[0] if names else "none")
+        key = normalized(prompt)
+        answer = render([call.call for call in clause.alternatives[0]], "native") if names else ""
+        if not key or key in seen or len(answer) > _MAX_ANSWER or foreign.nearest(prompt) is not None:
+            continue
+        seen.add(key)
+        case = Case(
+            id=kind,
+            messages=(Message(role="user", content=prompt),),
+            tools=coding_tools(),
+            alternatives=clause.alternatives,
+            tags=frozenset((*names, _category(clause.alternatives[0], names))),
+        )
+        fault = faults(case, checker)
+        assert fault is None, fault
+        return case
+    raise TrainingError(f"the pools give no more {kind!r} rows that differ from each other; ask for fewer rows")
+
+
+@cache
+def _checker() -> ArgumentChecker:
+    return ArgumentChecker()
+
+
+def _category(calls: Sequence[object], names: Sequence[str]) -> str:
+    if not calls:
+        return "irrelevance"
+    if len(calls) == 1:
+        return "simple"
+    return "parallel" if len(names) == 1 else "parallel_multiple"

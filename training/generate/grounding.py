@@ -1,0 +1,134 @@
+"""Whether each argument of a row can be found in its prompt or follows from it: the check against invented values."""
+
+import re
+from functools import cache
+
+from pytest_mcpbench.core.case import Case, ExpectedCall, Json
+from pytest_mcpbench.training.generate.pools import lines
+from pytest_mcpbench.training.generate.reading import NUMBER_WORDS
+
+_ALL = re.compile(r"\b(all|every|everywhere|each|global|globally|throughout|across|all over)\b|/g\b", re.IGNORECASE)
+_GONE = re.compile(
+    r"\b(delete|deleting|deleted|remove|removed|removing|rid|drop|strip|cut|erase|kill|throw|nothing|empty|take|clean|go|"
+    r"gone|disappear|belong)\b",
+    re.IGNORECASE,
+)
+_EMPTY = re.compile(r"\b(empty|blank|nothing|no content|without any content|clear|truncate)\b", re.IGNORECASE)
+_MODES = {
+    "count": r"\b(count|counts|counting|how many|how often|number)\b",
+    "files_with_matches": r"\b(files?|file ?names)\b",
+    "content": r"\b(lines?|content)\b",
+}
+_LINE_BREAK = re.compile(r"multi-?line|span|across|lines|line breaks", re.IGNORECASE)
+_TIMES = (
+    (r"(ms|milliseconds?)", 1), (r"[- ]?(seconds?|secs?|s)", 1000), (r"[- ]?(minutes?|mins?|m)", 60_000),
+    (r"[- ]?hours?", 3_600_000),
+)  # fmt: skip
+_TIME_WORDS = {
+    "half a": 0.5, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "five": 5, "ten": 10, "fifteen": 15, "twenty": 20,
+    "thirty": 30, "sixty": 60, "ninety": 90,
+}  # fmt: skip
+_SLOT = re.compile(r"\\\{\w+\\\}")
+
+
+def invented(case: Case) -> str | None:
+    """The first argument of the canonical calls that the prompt does not bear out, with its value; None if all do."""
+    for call in case.expected:
+        for name, value in call.arguments.items():
+            if not _borne_out(call, name, value, case.prompt):
+                return f"{call.name}.{name} = {value!r} does not follow from {case.prompt!r}"
+    return None
+
+
+def _borne_out(  # noqa: PLR0911 - one rule a line
+    call: ExpectedCall, name: str, value: Json, prompt: str
+) -> bool:
+    if isinstance(value, bool):
+        return (_ALL if name == "replace_all" else _LINE_BREAK).search(prompt) is not None
+    if isinstance(value, int):
+        return value in (_times(prompt) if name == "timeout" else _line_numbers(prompt))
+    if name == "output_mode":
+        return re.search(_MODES[value], prompt, re.IGNORECASE) is not None
+    if value == "":
+        return (_EMPTY if name == "content" else _GONE).search(prompt) is not None
+    if value in prompt:
+        return True
+    if name == "content":
+        return value.replace("\n", "\\n") in prompt or all(line in prompt for line in value.split("\n"))
+    if name == "command":
+        return _known_command(value, prompt)
+    if name == "type":
+        return any(_said(spoken, prompt) for spoken in _languages_of_type(value))
+    if name in ("pattern", "glob"):
+        return _follows_as_glob(value, prompt)
+    return False
+
+
+def _said(word: str, prompt: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", prompt, re.IGNORECASE) is not None
+
+
+def _follows_as_glob(pattern: str, prompt: str) -> bool:
+    """Whether a glob is made of a name or an extension that the prompt gives, or of a language's own extension."""
+    core = pattern.removeprefix("**/")
+    if core == "*":
+        return _said("files", prompt) or _said("file", prompt) or _said("everything", prompt)
+    if core.strip("*") in prompt or core.removeprefix("*") in prompt:
+        return True
+    found = re.fullmatch(r"\*\.(?:\{(.+)\}|(.+))", core)
+    if not found:
+        return False
+    extensions = (found.group(1) or found.group(2)).split(",")
+    return all(
+        _said(extension, prompt) or any(_said(spoken, prompt) for spoken in _spoken_for(extension))
+        for extension in extensions
+    )
+
+
+def _numbers(prompt: str) -> set[int]:
+    digits = {int(number) for number in re.findall(r"\d+", prompt) if len(number) < 10}
+    return digits | {number for number, word in NUMBER_WORDS.items() if _said(word, prompt)}
+
+
+def _line_numbers(prompt: str) -> set[int]:
+    """Every number in the prompt, one more than it (lines that are skipped), and the length of each range; 1."""
+    numbers = _numbers(prompt)
+    return numbers | {n + 1 for n in numbers} | {b - a + 1 for a in numbers for b in numbers if b >= a} | {1}
+
+
+def _times(prompt: str) -> set[int]:
+    """Every span of time that the prompt names, in milliseconds."""
+    found = set()
+    for unit, scale in _TIMES:
+        found |= {int(match.group(1)) * scale for match in re.finditer(rf"(\d+) ?{unit}\b", prompt, re.IGNORECASE)}
+        for word, number in _TIME_WORDS.items():
+            if re.search(rf"\b{word}{unit if unit.startswith('[') else ' ' + unit}\b", prompt, re.IGNORECASE):
+                found.add(int(number * scale))
+    return found
+
+
+def _known_command(command: str, prompt: str) -> bool:
+    """Whether the command is one of the well-known ones, with values in it that the prompt gives."""
+    for pattern in _command_patterns():
+        match = pattern.fullmatch(command)
+        if match and all(value in prompt for value in match.groups()):
+            return True
+    return False
+
+
+@cache
+def _command_patterns() -> tuple[re.Pattern[str], ...]:
+    commands = [line.partition(" => ")[2].split(" || ")[0] for line in lines("described")]
+    return tuple(re.compile(_SLOT.sub("(.+?)", re.escape(command))) for command in commands)
+
+
+@cache
+def _languages_of_type(kind: str) -> tuple[str, ...]:
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines("languages")]
+    return tuple(name for row in rows if row[2] == kind for name in row[0].split(","))
+
+
+@cache
+def _spoken_for(extension: str) -> tuple[str, ...]:
+    rows = [[cell.strip() for cell in line.split("|")] for line in (*lines("languages"), *lines("glob_languages"))]
+    return tuple(name.strip() for row in rows if row[1] == extension for name in row[0].split(","))

@@ -1,0 +1,115 @@
+"""Rows for the read tool: whole files, first lines, ranges of lines."""
+
+from pytest_mcpbench.core.case import ExpectedCall, Json
+from pytest_mcpbench.training.generate.compose import Clause, Maker, one_call
+from pytest_mcpbench.training.generate.quoting import Slot
+
+_SHARES = {
+    "whole": 0.58, "limit": 0.11, "offset": 0.08, "skip": 0.02, "range": 0.12, "window": 0.07, "line": 0.02,
+}  # fmt: skip
+_ROUND = (
+    3,
+    5,
+    10,
+    10,
+    12,
+    15,
+    20,
+    20,
+    25,
+    30,
+    40,
+    50,
+    50,
+    60,
+    75,
+    80,
+    100,
+    100,
+    120,
+    150,
+    200,
+    250,
+    300,
+    400,
+    500,
+    1000,
+)
+
+NUMBER_WORDS = {
+    2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 12: "twelve",
+    15: "fifteen", 20: "twenty", 25: "twenty-five", 30: "thirty", 40: "forty", 50: "fifty", 60: "sixty", 80: "eighty",
+    100: "hundred",
+}  # fmt: skip
+
+
+def read_clause(make: Maker) -> Clause:
+    """A request to read a file, whole or in part."""
+    kind = make.draw(_SHARES)
+    phrasing = make.phrasing("read", kind)
+    path = make.values.path()
+    numbers, shown = _numbers(make, kind)
+    slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind")), **shown}
+    return make.clause(phrasing, slots, _alternatives(path, kind, numbers))
+
+
+def whole_file(make: Maker) -> Clause:
+    """A short order to read one file, for requests of two parts."""
+    phrasing = make.phrasing("read", "whole", orders_only=True)
+    path = make.values.path()
+    slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind"))}
+    return make.clause(phrasing, slots, _alternatives(path, "whole", {}))
+
+
+def read_call(path: str) -> ExpectedCall:
+    """The call that reads the whole file."""
+    return one_call("read", {"file_path": path}, optional={"offset": (0, 1)})
+
+
+def count_of_lines(make: Maker) -> int:
+    """A number of lines that somebody would ask for."""
+    return make.rng.choice(_ROUND) if make.chance(0.6) else make.rng.randrange(2, 600)
+
+
+def counted(make: Maker, number: int, share: float = 0.13) -> Slot:
+    """The number as digits, or sometimes in words."""
+    word = NUMBER_WORDS.get(number)
+    if word and make.chance(share * 2):
+        return Slot(str(number), shown=word)
+    return Slot(str(number))
+
+
+def _numbers(make: Maker, kind: str) -> tuple[dict[str, Json], dict[str, Slot]]:
+    """The arguments beside the path, and the numbers as the request shows them."""
+    n = count_of_lines(make)
+    start = make.rng.randrange(1, 60) if make.chance(0.3) else make.rng.randrange(2, 3000)
+    if kind == "whole":
+        return {}, {}
+    if kind == "range":
+        return _range(make, start)
+    if kind == "limit":
+        return {"limit": n}, {"n": counted(make, n)}
+    if kind == "offset":
+        return {"offset": max(start, 2)}, {"n": Slot(str(max(start, 2))), "m": Slot(str(max(start, 2) - 1))}
+    if kind == "skip":
+        return {"offset": n + 1}, {"n": counted(make, n)}
+    length = 1 if kind == "line" else n
+    return {"offset": start, "limit": length}, {"a": Slot(str(start)), "n": counted(make, n)}
+
+
+def _range(make: Maker, start: int) -> tuple[dict[str, Json], dict[str, Slot]]:
+    length = make.rng.choice((5, 10, 11, 20, 21, 30, 50, 51, 100)) if make.chance(0.45) else make.rng.randrange(2, 120)
+    if make.chance(0.35):
+        start = make.rng.choice((1, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 500, 1000))
+        length = make.rng.choice((6, 11, 16, 21, 26, 31, 41, 51, 101))
+    return {"offset": start, "limit": length}, {"a": Slot(str(start)), "b": Slot(str(start + length - 1))}
+
+
+def _alternatives(path: str, kind: str, numbers: dict[str, Json]) -> tuple[tuple[ExpectedCall, ...], ...]:
+    arguments = {"file_path": path, **numbers}
+    if kind in ("whole", "limit"):
+        return ((one_call("read", arguments, optional={"offset": (0, 1)}),),)
+    canonical = one_call("read", arguments, accept={"offset": (0,)} if numbers.get("offset") == 1 else {})
+    if numbers.get("offset") == 1 and "limit" in numbers:
+        return ((canonical,), (one_call("read", {"file_path": path, "limit": numbers["limit"]}),))
+    return ((canonical,),)

@@ -1,0 +1,143 @@
+"""Rows for the write tool: contents in quotes, without quotes, in blocks, and none at all."""
+
+import re
+
+from pytest_mcpbench.training.generate.compose import Alternatives, Clause, Maker, Phrasing, one_call
+from pytest_mcpbench.training.generate.pools import blocks, lines, side
+from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
+
+_SHARES = {
+    "quoted": 0.42, "bare_end": 0.13, "bare_mid": 0.07, "block": 0.19, "block_tail": 0.03, "empty": 0.11,
+    "two_lines": 0.05,
+}  # fmt: skip
+_FENCES = {"py": "python", "js": "javascript", "ts": "typescript", "sh": "bash", "md": "markdown", "rs": "rust"}
+_TEXTS = ("txt", "md", "txt", "txt", "log", "json", "py", "html", "cfg", "csv")
+
+
+def write_clause(make: Maker) -> Clause:
+    """A request to create or overwrite a file."""
+    kind = make.draw(_SHARES)
+    if kind == "empty":
+        return _empty(make)
+    if kind in ("block", "block_tail"):
+        return _block(make, kind)
+    if kind == "two_lines":
+        return _two_lines(make)
+    if kind == "quoted":
+        return _quoted(make, make.phrasing("write", "quoted"))
+    return _bare(make, kind)
+
+
+def short_write(make: Maker) -> Clause:
+    """A short order to write a file, its content in quotes or empty, for requests of two parts."""
+    if make.chance(0.25):
+        return _empty(make, orders_only=True)
+    return _quoted(make, make.phrasing("write", "quoted", orders_only=True))
+
+
+def short_content(make: Maker) -> str:
+    """A content of one line, as given in quotes."""
+    draw = make.rng.random()
+    values = make.values
+    if draw < 0.5:
+        text = values.phrase()
+    elif draw < 0.78:
+        text = values.fill(make.rng.choice(side(lines("code"), make.split)))
+    elif draw < 0.84:
+        text = values.of(make.rng.choice(("n", "ver", "word", "sha", "email", "url", "id", "port")))
+    elif draw < 0.92:
+        text = values.fill(make.rng.choice(("<word> <word2> <stem>", "<Name> <word> <n>", "<stem>-<n> <word>", "<id>")))
+    else:
+        text = values.fill("<word>, <word2>") + make.rng.choice((".", "!", "?", "...", "", ";"))
+    return text
+
+
+def _file_for(make: Maker) -> str:
+    return make.values.path(make.rng.choice(_TEXTS)) if make.chance(0.45) else make.values.path()
+
+
+def _quoted(make: Maker, phrasing: Phrasing) -> Clause:
+    path = _file_for(make)
+    content, shown, others = short_content(make), None, []
+    if make.chance(0.06):
+        first, second = make.values.phrase(), make.values.phrase()
+        if "\\" not in first + second:
+            shown, content = f"{first}\\n{second}", f"{first}\n{second}"
+            others = [shown, content + "\n"]
+    if re.search(r"\bline\b", phrasing.text) or make.chance(0.2):
+        others.append(content + "\n")
+    slots = {
+        "file": Slot(path, "path"),
+        "content": Slot(content, "quoted_text", shown),
+        "kind": Slot(make.line("kinds", "kind")),
+    }
+    return make.clause(phrasing, slots, written(path, content, others))
+
+
+def _bare(make: Maker, kind: str) -> Clause:
+    """A content without quotes: in the middle no connective may hide in it, at the end it runs to the end."""
+    phrasing = make.phrasing("write", kind)
+    content = ""
+    while not content or "\n" in content or not clear_as_words(content):
+        content = short_content(make).rstrip(" .!?,;:")
+    if kind == "bare_end" and make.chance(0.25):
+        code = make.values.fill(make.rng.choice(side(lines("code"), make.split)))
+        content = content if code[-1] in ".!?:" else code
+    path = _file_for(make)
+    others = [content + "."]
+    if kind == "bare_end" and make.chance(0.12) and content[-1:].isalpha() and " " in content:
+        phrasing = Phrasing(text=phrasing.text + ".", order=phrasing.order)
+    slots = {"file": Slot(path, "path"), "content": Slot(content, "free"), "kind": Slot(make.line("kinds", "kind"))}
+    return make.clause(phrasing, slots, written(path, content, [*others, content + "\n"]))
+
+
+def _block(make: Maker, kind: str) -> Clause:
+    phrasing = make.phrasing("write", kind)
+    entries = [entry for entry in blocks("contents") if side((entry[1],), make.split)]
+    suits, body = make.rng.choice(entries)
+    content = make.values.fill(body)
+    name = make.rng.choice(suits)
+    path = make.values.path(name) if name.islower() and "." not in name else make.values.folder() + f"/{name}"
+    if "/" in path and "." not in name and not name.islower() and make.chance(0.5):
+        path = name
+    if name.startswith(".") or "." in name:
+        path = name if make.chance(0.5) else f"{make.values.folder()}/{name}"
+    fence = make.chance(0.62) or content.startswith((" ", "\t")) or "\n\n" in content
+    label = make.rng.choice(("", "", _FENCES.get(name, name if name.islower() and "." not in name else "")))
+    shown = f"```{label}\n{content}\n```" if fence else content
+    text = (
+        phrasing.text
+        if kind == "block_tail"
+        else phrasing.text + make.rng.choice(("\n{block}", "\n{block}", "\n\n{block}"))
+    )
+    slots = {
+        "file": Slot(path, "path"),
+        "block": Slot(content, "block", shown),
+        "kind": Slot(make.line("kinds", "kind")),
+    }
+    return make.clause(
+        Phrasing(text=text, order=phrasing.order and kind == "block"), slots, written(path, content, [content + "\n"])
+    )
+
+
+def _empty(make: Maker, *, orders_only: bool = False) -> Clause:
+    path = make.values.path()
+    phrasing = make.phrasing("write", "empty", orders_only=orders_only)
+    return make.clause(phrasing, {"file": Slot(path, "path")}, written(path, "", []))
+
+
+def _two_lines(make: Maker) -> Clause:
+    path = _file_for(make)
+    first, second = short_content(make), short_content(make)
+    content = f"{first}\n{second}"
+    slots = {
+        "file": Slot(path, "path"),
+        "line1": Slot(first, "quoted_text"),
+        "line2": Slot(second, "quoted_text"),
+    }
+    return make.clause(make.phrasing("write", "two_lines"), slots, written(path, content, [content + "\n"]))
+
+
+def written(path: str, content: str, others: list[str]) -> Alternatives:
+    """The right answers of a write: the content, or one of the others that the words leave open."""
+    return ((one_call("write", {"file_path": path, "content": content}, accept={"content": others}),),)
