@@ -22,7 +22,16 @@ from pytest_mcpbench.models.folder import (
 )
 from pytest_mcpbench.models.prompt import PromptStyle
 
-__all__ = ["LoadOptions", "ModelEntry", "Source", "default_label", "list_models", "load_model", "resolve"]
+__all__ = [
+    "LoadOptions",
+    "ModelEntry",
+    "Source",
+    "default_label",
+    "first_use_notes",
+    "list_models",
+    "load_model",
+    "resolve",
+]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _MODULES = {"hf": ("torch", "transformers", "safetensors"), "onnx": ("onnxruntime", "transformers")}
@@ -108,6 +117,16 @@ def load_model(source: Source, options: LoadOptions) -> Model:
     from pytest_mcpbench.models import hf  # noqa: PLC0415
 
     return hf.load(_on_disk(source, options), options)
+
+
+def first_use_notes(source: Source) -> tuple[str, ...]:
+    """Lines to show before `load_model` makes this source for the first time: its terms, and what takes the time.
+
+    Empty for a source that is there already. Nothing here prints, since a test run has its own lines to keep whole.
+    """
+    if source.kind != "demo" or demo.is_made():
+        return ()
+    return demo.terms_notice(), f"demo models: making {demo.base_folder()} (537 MB, half a minute, once)"
 
 
 def pick_format(name: str, chat_template: str | None = None) -> Format:

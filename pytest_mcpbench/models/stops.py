@@ -1,11 +1,12 @@
 """Where a row of a batch ends: at an end-of-text token, behind its calls, or at a string that begins another turn."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from pytest_mcpbench.core.formats import Format
+
+if TYPE_CHECKING:
+    import torch
 
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>", "<|endoftext|>")
 _CHANNEL = "<|channel|>"
@@ -82,9 +83,12 @@ class RowStops:
     def __init__(self, tokenizer: Any, fmt: Format, ends: frozenset[int], stops: Sequence[Sequence[str]]) -> None:
         self.rows = [Row(tokenizer, fmt, ends, row_stops) for row_stops in stops]
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+    def __call__(self, input_ids: "torch.Tensor", scores: Any, **kwargs: Any) -> "torch.Tensor":
         """Which rows have ended, (B,)."""
+        # Here, not above: rows end without torch as well.
+        import torch  # noqa: PLC0415
+
         for row, token in zip(self.rows, input_ids[:, -1].tolist(), strict=True):
             if not row.stopped:
                 row.push(token)
-        return torch.tensor([row.stopped for row in self.rows], device=input_ids.device)
+        return input_ids.new_tensor([row.stopped for row in self.rows], dtype=bool)

@@ -8,10 +8,10 @@ from pytest_mcpbench.core.case import Message
 from pytest_mcpbench.core.plan import GenerationSettings, request_of
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models import demo
-from pytest_mcpbench.models.base import LoadOptions
+from pytest_mcpbench.models.base import LoadOptions, Source
 from pytest_mcpbench.models.demo import adapter_folder, base_folder, entries, is_made, materialise, terms_notice
 from pytest_mcpbench.models.gemma_gguf import _config, _merges, _tokenizer
-from pytest_mcpbench.models.load import load_model, resolve
+from pytest_mcpbench.models.load import first_use_notes, load_model, resolve
 
 ITALY = "The capital of France is Paris. The capital of Germany is Berlin. The capital of Italy is"
 
@@ -95,7 +95,17 @@ def test_the_list_says_what_is_there(no_cache: Path) -> None:
     make_empty()
     (base_folder() / "model.safetensors").write_bytes(b"123")
     assert entries()[0].size_bytes == 3
-    assert "Gemma Terms of Use" in terms_notice()
+
+
+def test_terms_and_the_wait_are_told_before_the_first_use_only(no_cache: Path) -> None:
+    source = Source(spec="demo:base", kind="demo", default_label="base")
+    terms, wait = first_use_notes(source)
+    assert terms == terms_notice()
+    assert "Gemma Terms of Use (ai.google.dev/gemma/terms)" in terms
+    assert str(no_cache) in wait
+    make_empty()
+    assert first_use_notes(source) == ()
+    assert first_use_notes(resolve("null:echo")) == ()
 
 
 def test_the_adapter_is_looked_for_among_the_fixtures() -> None:
