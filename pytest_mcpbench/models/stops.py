@@ -91,4 +91,4 @@ class RowStops:
         for row, token in zip(self.rows, input_ids[:, -1].tolist(), strict=True):
             if not row.stopped:
                 row.push(token)
-        return input_ids.new_tensor([row.stopped for row in self.rows], dtype=bool)
+        return torch.tensor([row.stopped for row in self.rows], device=input_ids.device)
