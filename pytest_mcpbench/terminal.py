@@ -1,5 +1,6 @@
 """What a person sees: header, progress, and the summary below pytest's own."""
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -37,17 +38,21 @@ class Progress:
         self._tty = reporter.isatty and reporter.hasmarkup
         self._last_s = clock()
         self._shown = False
+        self._capture = reporter.config.pluginmanager.getplugin("capturemanager")
 
     def __call__(self, label: str, batch: BatchReport) -> None:
         """Show one batch."""
         if self._reporter.verbosity < 0:
             return
-        if self._tty:
-            self._write_below(progress_text(label, batch))
-        elif self._clock() - self._last_s >= _QUIET_SECONDS:
-            self._last_s = self._clock()
-            self._reporter.ensure_newline()
-            self._reporter.write_line(progress_text(label, batch))
+        # Answers are generated within a test, whose output pytest captures.
+        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
+            if self._tty:
+                self._write_below(progress_text(label, batch))
+            elif self._clock() - self._last_s >= _QUIET_SECONDS:
+                self._last_s = self._clock()
+                self._reporter.ensure_newline()
+                self._reporter.write_line(progress_text(label, batch))
+                self._reporter.flush()
 
     def clear(self) -> None:
         """Take the line away."""
@@ -77,7 +82,11 @@ class Progress:
 def progress_text(label: str, batch: BatchReport) -> str:
     """How far one model is: cases done, tokens a second, time left."""
     made = batch.done - batch.cached
-    speed = f", {batch.output_tokens / batch.elapsed_s:,.0f} tokens/s" if batch.elapsed_s > 0 else ""
+    speed = (
+        f", {batch.output_tokens / batch.elapsed_s:,.0f} tokens/s"
+        if batch.elapsed_s > 0 and batch.output_tokens
+        else ""
+    )
     left = f", {_duration((batch.total - batch.done) * batch.elapsed_s / made)} left" if made else ""
     failed = f", {batch.failed} failed" if batch.failed else ""
     return f"{label}: {batch.done} of {batch.total} answers{speed}{left}{failed}"

@@ -1,1 +1,10 @@
+import pytest
+
 pytest_plugins = ["pytester"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option for whoever changes a screen on purpose."""
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the golden files anew, then read them in the diff"
+    )
