@@ -20,6 +20,7 @@ from pytest_mcpbench.models.folder import (
     onnx_files,
     read_json,
 )
+from pytest_mcpbench.models.onnx_format import RECIPE
 from pytest_mcpbench.models.prompt import PromptStyle
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "first_use_notes",
     "list_models",
     "load_model",
+    "on_disk",
     "resolve",
 ]
 
@@ -82,7 +84,7 @@ def default_label(spec: str) -> str:
 
     `base` (which is measured, not gated) only for `demo:base` and hub ids. An adapter, and a checkpoint that
     `mcpbench train` wrote, is `finetuned`; any other checkpoint folder is `model`, and gated; an ONNX folder is
-    `int8` or `int4` where its name or its files' say so, else `onnx`. `replay:FILE` is `replay`,
+    `int8` or `int4` where its recipe, its name or its files' say so, else `onnx`. `replay:FILE` is `replay`,
     `replay:FILE#LABEL` is LABEL, `null:echo` is `null-echo`.
     """
     scheme, mark, rest = spec.partition(":")
@@ -93,14 +95,9 @@ def default_label(spec: str) -> str:
     if mark and scheme == "replay":
         return replay.split_label(rest)[1] or "replay"
     path = Path(spec).expanduser()
-    if not path.is_dir():
-        return "base" if _HUB_ID.fullmatch(spec) else "model"
-    if (path / ADAPTER_CONFIG).is_file() or (path / TRAINING).is_file():
-        return "finetuned"
-    graphs = onnx_files(path)
-    names = [path.resolve().name, *(graph.name for graph in graphs)]
-    quantized = next((bits for bits in ("int8", "int4") if any(bits in name.lower() for name in names)), "onnx")
-    return quantized if graphs else "model"
+    if path.is_dir():
+        return _folder_label(path)
+    return "base" if _HUB_ID.fullmatch(spec) else "model"
 
 
 def load_model(source: Source, options: LoadOptions) -> Model:
@@ -112,11 +109,24 @@ def load_model(source: Source, options: LoadOptions) -> Model:
         path, label = replay.split_label(source.spec.partition(":")[2])
         return replay.ReplayModel(source.spec, replay.read_recording(path, label), style)
     if source.kind == "onnx":
-        raise ModelError(f"{source.spec}: ONNX folders cannot be run yet; give the checkpoint or adapter it came from")
+        # Here, not above: this import brings numpy, and loading brings transformers.
+        from pytest_mcpbench.models import onnx  # noqa: PLC0415
+
+        return onnx.load(source, options)
     # Here, not above: this import brings torch and transformers.
     from pytest_mcpbench.models import hf  # noqa: PLC0415
 
-    return hf.load(_on_disk(source, options), options)
+    return hf.load(on_disk(source, options), options)
+
+
+def on_disk(source: Source, options: LoadOptions) -> Source:
+    """The source with every path set: hub models are downloaded, the demo model is made."""
+    if source.kind == "hub":
+        found = resolve(str(hub.download(source.spec)), options.base)
+        source = replace(source, path=found.path, base=found.base)
+    elif source.path is None:
+        source = replace(source, path=demo.materialise())
+    return replace(source, base=on_disk(source.base, options)) if source.base else source
 
 
 def first_use_notes(source: Source) -> tuple[str, ...]:
@@ -201,14 +211,21 @@ _SCHEMES: dict[str, Callable[[str, str], Source]] = {
 }
 
 
-def _on_disk(source: Source, options: LoadOptions) -> Source:
-    """The source with every path set: hub models are downloaded, the demo model is made."""
-    if source.kind == "hub":
-        found = resolve(str(hub.download(source.spec)), options.base)
-        source = replace(source, path=found.path, base=found.base)
-    elif source.path is None:
-        source = replace(source, path=demo.materialise())
-    return replace(source, base=_on_disk(source.base, options)) if source.base else source
+def _folder_label(path: Path) -> str:
+    if (path / ADAPTER_CONFIG).is_file():
+        return "finetuned"
+    if graphs := onnx_files(path):
+        names = [_quantization(path), path.resolve().name, *(graph.name for graph in graphs)]
+        return next((bits for bits in ("int8", "int4") if any(bits in name.lower() for name in names)), "onnx")
+    return "finetuned" if (path / TRAINING).is_file() else "model"
+
+
+def _quantization(folder: Path) -> str:
+    """What the folder's own record says of its quantization; empty without one that can be read."""
+    try:
+        return str(read_json(folder / RECIPE).get("quantization", ""))
+    except ModelError:
+        return ""
 
 
 def _need_extra(spec: str, extra: str, *more: str) -> None:

@@ -1,0 +1,8 @@
+"""What an exported folder holds, beside the configuration and the tokenizer."""
+
+GRAPH = "model.onnx"
+DATA = "model.onnx.data"
+RECIPE = "quantization.json"
+
+MAX_LENGTH = "mcpbench.max_length"
+"""The graph's own note of how many positions it can hold."""

@@ -1,0 +1,253 @@
+"""Greedy decoding with an exported graph: one session, caches that are written in place, rows that leave when done."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_mcpbench.errors import ModelError
+from pytest_mcpbench.models.onnx_format import GRAPH, MAX_LENGTH
+
+Push = Callable[[int, int], bool]
+"""Takes a row's index and its next token; says whether the row goes on."""
+
+_CAPACITY_STEP = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """How the graph is run. `threads` None is what ONNX Runtime chooses: the machine's cores."""
+
+    threads: int | None = None
+    provider: str = "CPUExecutionProvider"
+    device_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """A loaded graph. `cache_shape` is (kv heads, head size)."""
+
+    session: Any
+    caches: tuple[str, ...]
+    cache_shape: tuple[int, int]
+    vocabulary: int
+    max_length: int
+
+
+class Cache:
+    """Keys and values of every layer, (rows, kv heads, capacity, head size) each, in buffers of their own."""
+
+    def __init__(self, graph: Graph, rows: int, capacity: int) -> None:
+        heads, size = graph.cache_shape
+        self.capacity = capacity
+        self.arrays = {name: np.zeros((rows, heads, capacity, size), np.float32) for name in graph.caches}
+
+    def copy_from(self, other: "Cache", length: int, rows: slice) -> None:
+        """Take over the first positions of the other's first row, into each of those rows."""
+        for name, array in self.arrays.items():
+            array[rows, :, :length] = other.arrays[name][:1, :, :length]
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy a row's first positions over another row's."""
+        for array in self.arrays.values():
+            array[target, :, :length] = array[source, :, :length]
+
+
+class Decoder:
+    """Decodes prompts of token ids. What a prompt shares with the one before is not computed again.
+
+    A row's answer does not depend on what else is in its batch, up to rounding: each row has its own length, and
+    products in blocks of integers are exact in any batch.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._kept = self._cache(1, _CAPACITY_STEP)
+        self._kept_ids: list[int] = []
+
+    def decode(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, push: Push) -> int:
+        """Push each row's tokens until it ends or has `max_new_tokens`; the number of prompt tokens not computed again.
+
+        Raises ModelError for a prompt that does not fit into the graph.
+        """
+        longest = max(len(prompt) for prompt in prompts)
+        if longest + max_new_tokens > self._graph.max_length:
+            raise ModelError(
+                f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit into the graph's "
+                f"{self._graph.max_length} positions; use a shorter prompt"
+            )
+        shared = min(_common(prompts), min(len(prompt) for prompt in prompts) - 1)
+        reused = min(shared, _common([self._kept_ids, prompts[0]]))
+        self._reserve(longest + max_new_tokens, reused)
+        if len(prompts) == 1:
+            cache, start = self._kept, reused
+            # Positions from here on are overwritten, whatever happens on the way.
+            del self._kept_ids[reused:]
+        else:
+            self._extend_kept(prompts[0][:shared], reused)
+            cache, start = self._cache(len(prompts), longest + max_new_tokens), shared
+            cache.copy_from(self._kept, shared, slice(None))
+        _Batch(self._graph, cache, prompts, start).run(max_new_tokens, push)
+        if len(prompts) == 1:
+            self._kept_ids = list(prompts[0])
+        return start
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """The logits at every position, (T, V). Keeps nothing."""
+        step = Step(self._graph, self._cache(1, len(ids)), rows=1, chunk=len(ids), wanted=len(ids))
+        step.ids[0], step.chunk_lengths[0], step.last[0] = ids, len(ids), len(ids) - 1
+        step.at[0, :, 0] = np.arange(len(ids))
+        step.run()
+        found: NDArray[np.float32] = step.logits[0]
+        return found
+
+    def forget(self) -> None:
+        """Compute the next prompt from its start."""
+        self._kept_ids = []
+
+    def _cache(self, rows: int, capacity: int) -> Cache:
+        return Cache(self._graph, rows, capacity)
+
+    def _reserve(self, length: int, keep: int) -> None:
+        """Make room for so many positions, keeping the first ones."""
+        if self._kept.capacity < length:
+            larger = self._cache(1, length + -length % _CAPACITY_STEP)
+            larger.copy_from(self._kept, keep, slice(None))
+            self._kept = larger
+
+    def _extend_kept(self, ids: Sequence[int], reused: int) -> None:
+        del self._kept_ids[reused:]
+        chunk = len(ids) - reused
+        if chunk:
+            step = Step(self._graph, self._kept, rows=1, chunk=chunk)
+            step.ids[0], step.chunk_lengths[0], step.last[0] = ids[reused:], chunk, len(ids) - 1
+            step.at[0] = chunk - 1
+            step.run()
+        self._kept_ids = list(ids)
+
+
+class Step:
+    """One run of the graph for some rows of a cache: buffers that are bound once and may be filled again and again."""
+
+    def __init__(self, graph: Graph, cache: Cache, *, rows: int, chunk: int, wanted: int = 1) -> None:
+        self._session = graph.session
+        self.ids = np.zeros((rows, chunk), np.int64)
+        self.chunk_lengths = np.zeros(rows, np.int32)
+        self.last = np.zeros(rows, np.int32)
+        self.at = np.zeros((rows, wanted, 1), np.int64)
+        self.logits = np.empty((rows, wanted, graph.vocabulary), np.float32)
+        self._total = np.zeros((), np.int32)
+        self._binding = self._session.io_binding()
+        inputs: dict[str, NDArray[Any]] = {
+            "input_ids": self.ids,
+            "chunk_lengths": self.chunk_lengths,
+            "last_positions": self.last,
+            "total_length": self._total,
+            "logits_at": self.at,
+        }
+        self._cache = {name: array[:rows] for name, array in cache.arrays.items()}
+        for name, array in (inputs | self._cache).items():
+            self._binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        outputs = {name.replace("past.", "present."): array for name, array in self._cache.items()}
+        for name, array in (outputs | {"logits": self.logits}).items():
+            self._binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+    def run(self) -> None:
+        """Fill `logits`, and the cache's new positions."""
+        self._total[...] = self.last.max() + 1
+        self._session.run_with_iobinding(self._binding)
+
+
+class _Batch:
+    """The rows of one batch as they grow. Where a row ends, the last one takes its place in the cache."""
+
+    def __init__(self, graph: Graph, cache: Cache, prompts: Sequence[Sequence[int]], start: int) -> None:
+        self._graph = graph
+        self._cache = cache
+        self._prompts = prompts
+        self._start = start
+        self._rows = list(range(len(prompts)))
+
+    def run(self, max_new_tokens: int, push: Push) -> None:
+        step = self._first()
+        tokens = step.logits[:, 0].argmax(axis=-1)
+        for made in range(1, max_new_tokens + 1):
+            going = [push(row, int(token)) for row, token in zip(self._rows, tokens, strict=True)]
+            if made == max_new_tokens or not any(going):
+                return
+            step = self._next(step, tokens, going, made)
+            step.run()
+            tokens = step.logits[:, 0].argmax(axis=-1)
+
+    def _first(self) -> Step:
+        """What the prompts do not share, padded on the right."""
+        rests = [prompt[self._start :] for prompt in self._prompts]
+        step = Step(self._graph, self._cache, rows=len(rests), chunk=max(map(len, rests)))
+        for row, rest in enumerate(rests):
+            step.ids[row, : len(rest)] = rest
+            step.chunk_lengths[row] = len(rest)
+            step.last[row] = self._start + len(rest) - 1
+            step.at[row] = len(rest) - 1
+        step.run()
+        return step
+
+    def _next(self, before: Step, tokens: NDArray[np.int64], going: list[bool], made: int) -> Step:
+        """The step of one token a row, in the buffers of the step before where no row has left."""
+        last, tokens = before.last + 1, tokens.copy()
+        for slot in reversed(range(len(going))):
+            if not going[slot]:
+                self._leave(slot, last, tokens)
+        rows = len(self._rows)
+        same = rows == len(going) and made > 1
+        step = before if same else Step(self._graph, self._cache, rows=rows, chunk=1)
+        step.ids[:, 0], step.last[:], step.chunk_lengths[:], step.at[:] = tokens[:rows], last[:rows], 1, 0
+        return step
+
+    def _leave(self, slot: int, last: NDArray[np.int32], tokens: NDArray[np.int64]) -> None:
+        end = len(self._rows) - 1
+        if slot != end:
+            self._cache.move(end, slot, int(last[end]))
+            self._rows[slot], last[slot], tokens[slot] = self._rows[end], last[end], tokens[end]
+        self._rows.pop()
+
+
+def open_graph(folder: Path, options: SessionOptions) -> Graph:
+    """The graph in the folder, loaded. Raises ModelError if it cannot be run here or is of somebody else's making."""
+    session = _session(folder, options)
+    notes = session.get_modelmeta().custom_metadata_map
+    if MAX_LENGTH not in notes:
+        raise ModelError(f"{folder}: its graph is not of mcpbench's making; run mcpbench quantize on its checkpoint")
+    caches = {each.name: each.shape for each in session.get_inputs() if each.name.startswith("past.")}
+    _, heads, _, size = next(iter(caches.values()))
+    return Graph(
+        session=session,
+        caches=tuple(caches),
+        cache_shape=(int(heads), int(size)),
+        vocabulary=int(session.get_outputs()[0].shape[-1]),
+        max_length=int(notes[MAX_LENGTH]),
+    )
+
+
+def _session(folder: Path, options: SessionOptions) -> Any:
+    runtime = import_module("onnxruntime")
+    there = runtime.get_available_providers()
+    if options.provider not in there:
+        raise ModelError(f"{folder}: {options.provider} is not in this onnxruntime (there are: {', '.join(there)})")
+    settings = runtime.SessionOptions()
+    settings.log_severity_level = 3
+    if options.threads:
+        settings.intra_op_num_threads = options.threads
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if options.provider != "CPUExecutionProvider":
+        providers.insert(0, (options.provider, {"device_id": options.device_id}))
+    return runtime.InferenceSession(str(folder / GRAPH), settings, providers=providers)
+
+
+def _common(rows: Sequence[Sequence[int]]) -> int:
+    """The length of the prefix that all the rows share."""
+    first, shortest = rows[0], min(len(row) for row in rows)
+    return next((at for at in range(shortest) if any(row[at] != first[at] for row in rows)), shortest)
