@@ -36,6 +36,7 @@ class Recorder:
         if extra_file is not None:
             self._targets.append(extra_file)
         self._result: RunResult | None = None
+        self._saved: list[Path] = []
         self._problems: list[str] = []
         self._end: str | None = None
 
@@ -67,6 +68,7 @@ class Recorder:
             assert self._result is not None
             try:
                 write_result(self._result, path)
+                self._saved.append(path)
             except McpBenchError as error:
                 self._problems.append(str(error))
                 if path != self._targets[0]:
@@ -76,6 +78,7 @@ class Recorder:
         """Show the result, and what could not be kept."""
         if self._result is not None:
             terminal.write_result_lines(terminalreporter, self._bench, self._result)
+            terminal.write_saved(terminalreporter, self._saved)
         for label in self._bench.unfinished():
             terminalreporter.write_line(
                 f"{label}: stopped before every answer was there, so there is no result", yellow=True

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +115,14 @@ def write_result_lines(reporter: pytest.TerminalReporter, bench: BenchSession, r
     for label in bench.labels:
         if label in result.models and not bench.is_gated(label):
             reporter.write_line(f"{label}: measured, not gated")
+
+
+def write_saved(reporter: pytest.TerminalReporter, paths: Sequence[Path]) -> None:
+    """Write where the result is, for the commands that take a run."""
+    if paths and reporter.verbosity >= 0:
+        here = Path.cwd()
+        shown = (str(path.relative_to(here) if path.is_relative_to(here) else path) for path in paths)
+        reporter.write_line(f"result: {', '.join(shown)}")
 
 
 def write_no_model(reporter: pytest.TerminalReporter) -> None:

@@ -24,6 +24,7 @@ MISSES_SHOWN = 15
 """The most misses a model that are listed without -v, spread over all of them."""
 
 _WIDEST_TEXT = 120
+_WIDEST_PATH = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,7 @@ def _explain(kind: str, reason: str | None, mismatches: Sequence[Mismatch], text
 
 def _mismatch(mismatch: Mismatch) -> str:
     want, got = (printable(repr(value), _WIDEST_TEXT) for value in (mismatch.want, mismatch.got))
+    path = printable(mismatch.path, _WIDEST_PATH)
     match mismatch.why:
         case "wrong_tool":
             return f"wanted {want}, called {got}"
@@ -187,10 +189,10 @@ def _mismatch(mismatch: Mismatch) -> str:
         case "extra_call":
             return f"an extra call of {got}"
         case "missing":
-            return f"{mismatch.path} is missing, wanted {want}"
+            return f"{path} is missing, wanted {want}"
         case "extra":
-            return f"{printable(mismatch.path, 40)} is extra, got {got}"
-    return f"{mismatch.path}: wanted {want}, got {got}"
+            return f"{path} is extra, got {got}"
+    return f"{path}: wanted {want}, got {got}"
 
 
 def _short(rate: Rate) -> str:

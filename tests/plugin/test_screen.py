@@ -16,6 +16,7 @@ def screen_of(result: pytest.RunResult) -> str:
     kept = [lines[next(i for i, line in enumerate(lines) if line.startswith("mcpbench: "))]]
     kept += lines[next(i for i, line in enumerate(lines) if line.startswith("collected ")) :]
     shown = "\n".join(line.rstrip() for line in kept)
+    shown = re.sub(r"(result: .mcpbench/runs/)\S+\.json", r"\1TIME.json", shown)
     return re.sub(r"=+ (.* in) \d+\.\d+s =+", r"= \1 TIME =", shown) + "\n"
 
 
