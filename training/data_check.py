@@ -10,7 +10,7 @@ from typing import Any
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.dataset import CaseReader, case_files
 from pytest_mcpbench.core.formats import get_format
-from pytest_mcpbench.core.overlap import NEAR_DUPLICATE, PromptIndex, normalized, row_hash
+from pytest_mcpbench.core.overlap import NEAR_DUPLICATE, PromptIndex, normalized
 from pytest_mcpbench.core.rows import Place, json_lines
 from pytest_mcpbench.errors import CaseError, TrainingError
 from pytest_mcpbench.models.prompt import PromptStyle
@@ -144,7 +144,7 @@ def _doubles(rows: Sequence[Row]) -> list[str]:
         key = "\n".join(f"{turn.role} {turn.content}" for turn in row.case.messages)
         first = requests.setdefault(key, row)
         if first is not row:
-            same = row_hash(first.case) == row_hash(row.case)
+            same = first.case.expected == row.case.expected
             what = "doubles the row" if same else "asks the same as, but expects other calls than, the row"
             errors.append(f"{row.where}: {row.case.id!r} {what} {first.case.id!r} at {first.where}; remove one of them")
     return errors

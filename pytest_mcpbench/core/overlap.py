@@ -1,16 +1,16 @@
-"""Whether two requests are the same one: by a hash of prompt and calls, and by the words that they share.
+"""Whether two requests are the same one: by a hash of their words, and by how alike their letters are.
 
 Training rows that overlap with the cases of a benchmark make its numbers worthless, so both are compared here.
 """
 
-import hashlib
-import json
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-from pytest_mcpbench.core.case import Case
+from pytest_mcpbench.core.contamination import row_hash
+
+__all__ = ["NEAR_DUPLICATE", "PromptIndex", "normalized", "row_hash", "trigrams"]
 
 NEAR_DUPLICATE = 0.8
 """Two prompts whose sets of character trigrams have at least this Jaccard index are near-duplicates."""
@@ -26,13 +26,6 @@ def normalized(prompt: str) -> str:
     """
     text = unicodedata.normalize("NFKC", prompt).casefold()
     return _FOLDED.sub(" ", text).strip() or text.strip()
-
-
-def row_hash(case: Case) -> str:
-    """A SHA-256 in hex over the normalized turns of the user and the canonical calls, whatever id and tags say."""
-    turns = [normalized(turn.content) for turn in case.messages if turn.role == "user"]
-    calls = sorted(json.dumps([call.name, dict(call.arguments)], sort_keys=True) for call in case.expected)
-    return hashlib.sha256(json.dumps([turns, calls]).encode()).hexdigest()
 
 
 def trigrams(prompt: str) -> frozenset[str]:

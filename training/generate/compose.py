@@ -16,7 +16,7 @@ from pytest_mcpbench.training.generate.phrases import (
     tidy,
     upper_first,
 )
-from pytest_mcpbench.training.generate.pools import Split, sections, side
+from pytest_mcpbench.training.generate.pools import Split, lines, sections, side
 from pytest_mcpbench.training.generate.quoting import Habit, Slot, habit_of, shown_as
 from pytest_mcpbench.training.generate.values import Values
 
@@ -24,8 +24,14 @@ Alternatives = tuple[tuple[ExpectedCall, ...], ...]
 End = Literal["closed", "bare", "open"]
 
 _SAFE_AFTER_BARE = re.compile(r"(,|\?|\.$|\.\.\. |:| please\b| pls\b| for me\b|$| — | - )")
+_NO_ORDER = re.compile(
+    r"(shell|bash|terminal|run|(re-)?run command|grep -c style)?:|\{(file|name|lang)"
+    r"|(let's|can|could|would|please|I|I'd|what|where|we|mind|first|before|two|these|is|which|how)\b"
+)
+"""How phrasings begin that no frame for orders fits around."""
+
 _CONTRADICTIONS = {
-    "bash": ("Don't run", "Don't change"),
+    "bash": ("Don't run", "Don't change", "No need to run"),
     "edit": ("Don't change", "Don't explain, just"),
     "write": ("Don't change",),
     "none": (":", ","),
@@ -63,6 +69,11 @@ class EmptyPoolError(Exception):
     """This side of a pool has nothing of the kind; another kind has to be drawn."""
 
 
+def is_order(text: str) -> bool:
+    """Whether a phrasing begins as an order does, so that "could you …?" may stand around it."""
+    return not text.endswith("?") and _NO_ORDER.match(text) is None
+
+
 class Maker:
     """What a builder of rows draws from: chance, one side of the pools, and the values composed from it."""
 
@@ -94,7 +105,8 @@ class Maker:
             raise EmptyPoolError(f"{pool}.{section}")
         take_order = bool(orders) and (not others or self.chance(0.6))
         template = self.rng.choice(orders if take_order else others)
-        return Phrasing(text=expand(template, self.rng), order=take_order)
+        text = expand(template, self.rng)
+        return Phrasing(text=text, order=take_order and is_order(text))
 
     def clause(
         self, phrasing: Phrasing, slots: Mapping[str, Slot], alternatives: Alternatives, habit: Habit | None = None
@@ -209,7 +221,7 @@ def context_line(make: Maker, section: str, tool: str) -> tuple[Piece, ...]:
     pieces = []
     for part, is_slot in split_slots(line):
         if is_slot:
-            pieces.append(Piece(shown_as(Slot(make.values.of(part), "path"), habit)[0], literal=False))
+            pieces.append(Piece(shown_as(_mentioned(make, part), habit)[0], literal=False))
         else:
             pieces.append(Piece(part))
     return (
@@ -217,3 +229,15 @@ def context_line(make: Maker, section: str, tool: str) -> tuple[Piece, ...]:
         if make.chance(0.75)
         else tuple(Piece(lower_first(p.text)) if p.literal and number == 0 else p for number, p in enumerate(pieces))
     )
+
+
+def _mentioned(make: Maker, kind: str) -> Slot:
+    """Something that a sentence around the request names: a file, a command in backticks, an identifier."""
+    if kind == "ran":
+        command = make.values.fill(make.rng.choice(side(lines("commands"), make.split)))
+        return Slot(command, "quoted_text")
+    if kind == "symbol":
+        return Slot(make.values.search("sym"), "symbol")
+    if kind == "Name":
+        return Slot(make.values.of(kind))
+    return Slot(make.values.path(), "path")

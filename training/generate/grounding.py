@@ -5,7 +5,7 @@ from functools import cache
 
 from pytest_mcpbench.core.case import Case, ExpectedCall, Json
 from pytest_mcpbench.training.generate.pools import lines
-from pytest_mcpbench.training.generate.reading import NUMBER_WORDS
+from pytest_mcpbench.training.generate.reading import NUMBER_WORDS, ORDINALS
 
 _ALL = re.compile(r"\b(all|every|everywhere|each|global|globally|throughout|across|all over)\b|/g\b", re.IGNORECASE)
 _GONE = re.compile(
@@ -87,7 +87,8 @@ def _follows_as_glob(pattern: str, prompt: str) -> bool:
 
 def _numbers(prompt: str) -> set[int]:
     digits = {int(number) for number in re.findall(r"\d+", prompt) if len(number) < 10}
-    return digits | {number for number, word in NUMBER_WORDS.items() if _said(word, prompt)}
+    ranks = {number for number, word in enumerate(ORDINALS, 1) if _said(word, prompt)}
+    return digits | ranks | {number for number, word in NUMBER_WORDS.items() if _said(word, prompt)}
 
 
 def _line_numbers(prompt: str) -> set[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from pytest_mcpbench.core.case import Json
-from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing
+from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, is_order
 from pytest_mcpbench.training.generate.editing import edited, old_and_new, short_edit
 from pytest_mcpbench.training.generate.finding import file_name, found, short_glob
 from pytest_mcpbench.training.generate.phrases import Piece, expand, lower_first, upper_first
@@ -86,9 +86,7 @@ def _same_tool(make: Maker, section: str) -> Clause:
     slots, alternatives = _PAIRED[section](make, template)
     if "where" in slots:
         template = template.replace("{where}", slots.pop("where").value)
-    return make.clause(
-        Phrasing(text=template, order=not template.endswith("?") and section != "edit"), slots, alternatives
-    )
+    return make.clause(Phrasing(text=template, order=is_order(template)), slots, alternatives)
 
 
 Paired = tuple[dict[str, Slot], Alternatives]

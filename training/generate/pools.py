@@ -11,7 +11,7 @@ Split = Literal["train", "validation"]
 VALIDATION_SHARE = 0.1
 """The share of each pool that only validation draws from."""
 
-_SALT = "pool-2"
+_SALT = "pool-2021"
 """Chosen so that the plainest phrasings ("read {file}", "in {dir}") belong to training."""
 
 _COMMENT = "%%"

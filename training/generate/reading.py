@@ -6,34 +6,11 @@ from pytest_mcpbench.training.generate.quoting import Slot
 
 _SHARES = {
     "whole": 0.58, "limit": 0.11, "offset": 0.08, "skip": 0.02, "range": 0.12, "window": 0.07, "line": 0.02,
+    "ordinal": 0.015,
 }  # fmt: skip
 _ROUND = (
-    3,
-    5,
-    10,
-    10,
-    12,
-    15,
-    20,
-    20,
-    25,
-    30,
-    40,
-    50,
-    50,
-    60,
-    75,
-    80,
-    100,
-    100,
-    120,
-    150,
-    200,
-    250,
-    300,
-    400,
-    500,
-    1000,
+    *(3, 5, 10, 10, 12, 15, 20, 20, 25, 30, 40, 50, 50, 60, 75, 80, 100, 100),
+    *(120, 150, 200, 250, 300, 400, 500, 1000),
 )
 
 NUMBER_WORDS = {
@@ -41,6 +18,8 @@ NUMBER_WORDS = {
     15: "fifteen", 20: "twenty", 25: "twenty-five", 30: "thirty", 40: "forty", 50: "fifty", 60: "sixty", 80: "eighty",
     100: "hundred",
 }  # fmt: skip
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
 def read_clause(make: Maker) -> Clause:
@@ -79,7 +58,9 @@ def counted(make: Maker, number: int, share: float = 0.13) -> Slot:
     return Slot(str(number))
 
 
-def _numbers(make: Maker, kind: str) -> tuple[dict[str, Json], dict[str, Slot]]:
+def _numbers(  # noqa: PLR0911 - a line a kind
+    make: Maker, kind: str
+) -> tuple[dict[str, Json], dict[str, Slot]]:
     """The arguments beside the path, and the numbers as the request shows them."""
     n = count_of_lines(make)
     start = make.rng.randrange(1, 60) if make.chance(0.3) else make.rng.randrange(2, 3000)
@@ -87,6 +68,8 @@ def _numbers(make: Maker, kind: str) -> tuple[dict[str, Json], dict[str, Slot]]:
         return {}, {}
     if kind == "range":
         return _range(make, start)
+    if kind == "ordinal":
+        return _ordinal(make)
     if kind == "limit":
         return {"limit": n}, {"n": counted(make, n)}
     if kind == "offset":
@@ -95,6 +78,15 @@ def _numbers(make: Maker, kind: str) -> tuple[dict[str, Json], dict[str, Slot]]:
         return {"offset": n + 1}, {"n": counted(make, n)}
     length = 1 if kind == "line" else n
     return {"offset": start, "limit": length}, {"a": Slot(str(start)), "n": counted(make, n)}
+
+
+def _ordinal(make: Maker) -> tuple[dict[str, Json], dict[str, Slot]]:
+    """One line by its rank: the first is a limit, as "the first 20 lines" are; a later one has an offset."""
+    rank = make.rng.choice((1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)) if make.chance(0.7) else make.rng.randrange(11, 300)
+    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    shown = ORDINALS[rank - 1] if rank <= len(ORDINALS) and make.chance(0.7) else f"{rank}{ending}"
+    numbers: dict[str, Json] = {"limit": 1} if rank == 1 else {"offset": rank, "limit": 1}
+    return numbers, {"ord": Slot(str(rank), shown=shown)}
 
 
 def _range(make: Maker, start: int) -> tuple[dict[str, Json], dict[str, Slot]]:
@@ -107,7 +99,7 @@ def _range(make: Maker, start: int) -> tuple[dict[str, Json], dict[str, Slot]]:
 
 def _alternatives(path: str, kind: str, numbers: dict[str, Json]) -> tuple[tuple[ExpectedCall, ...], ...]:
     arguments = {"file_path": path, **numbers}
-    if kind in ("whole", "limit"):
+    if "offset" not in numbers:
         return ((one_call("read", arguments, optional={"offset": (0, 1)}),),)
     canonical = one_call("read", arguments, accept={"offset": (0,)} if numbers.get("offset") == 1 else {})
     if numbers.get("offset") == 1 and "limit" in numbers:

@@ -158,7 +158,8 @@ def _limited(make: Maker) -> Clause:
         kind = make.draw({"plain": 0.75, "content": 0.12, "files": 0.13})
         ordered = make.phrasing("grep", kind, orders_only=True)
         suffix = expand(make.line("grep", "limit.suffix"), make.rng)
-        base = Phrasing(text=f"{ordered.text}{suffix}", order=False)
+        glue = "" if suffix.startswith((",", ".")) else " "
+        base = Phrasing(text=f"{ordered.text}{glue}{suffix}", order=False)
     number_slot = counted(make, number) if number > 1 else Slot("1")
     text = base.text.replace("{n}", number_slot.shown or number_slot.value)
     return _search(make, Phrasing(text=text, order=base.order), kind, limit)

@@ -13,6 +13,11 @@ _SHARES = {
 _FENCES = {"py": "python", "js": "javascript", "ts": "typescript", "sh": "bash", "md": "markdown", "rs": "rust"}
 _TEXTS = ("txt", "md", "txt", "txt", "log", "json", "py", "html", "cfg", "csv")
 
+_DATA = (
+    '{"<id>": "<word>"}', '{"<id>": <n>}', '{"<id>": <n>, "<id2>": false}', "[<n>, <m>]", "{}", "[]", '["<word>"]',
+    '{"<word>": {"<id>": true}}', "{<id>: <n>}", "<CONST>=<n>", "<id> = <n>",
+)  # fmt: skip
+
 
 def write_clause(make: Maker) -> Clause:
     """A request to create or overwrite a file."""
@@ -80,8 +85,9 @@ def _bare(make: Maker, kind: str) -> Clause:
     content = ""
     while not content or "\n" in content or not clear_as_words(content):
         content = short_content(make).rstrip(" .!?,;:")
-    if kind == "bare_end" and make.chance(0.25):
-        code = make.values.fill(make.rng.choice(side(lines("code"), make.split)))
+    if kind == "bare_end" and make.chance(0.35):
+        entries = _DATA if make.chance(0.4) else side(lines("code"), make.split)
+        code = make.values.fill(make.rng.choice(entries))
         content = content if code[-1] in ".!?:" else code
     path = _file_for(make)
     others = [content + "."]
