@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mcpbench.core.case import Case
+from pytest_mcpbench.core.overlap import row_hash
 from pytest_mcpbench.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, TRAINING
 from pytest_mcpbench.training.config import MCPFineTuningConfig
-from pytest_mcpbench.training.data import row_hash
 from pytest_mcpbench.training.report import TrainingReport, write_report, write_text
 from pytest_mcpbench.training.rows import DataFile
 

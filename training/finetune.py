@@ -126,6 +126,29 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
     """The loop over the model with LoRA on; afterwards the base is as it was, ready for another run."""
     # Here, not above: everything heavy is loaded from this line on, after the input was found sound.
     import accelerate  # noqa: PLC0415
+
+    from pytest_mcpbench.training import lora  # noqa: PLC0415
+
+    accelerator = accelerate.Accelerator(mixed_precision="no")
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        prepared.folder.begin(asdict(prepared.config))
+    sharded = accelerator.distributed_type == accelerate.DistributedType.FSDP
+    loop = _assemble(prepared, accelerator, watcher if accelerator.is_main_process else Silent(), sharded=sharded)
+    if prepared.resumes:
+        loop.resume()
+    base = prepared.base
+    try:
+        yield loop
+    finally:
+        loop.head.remove()
+        # Sharding and merging use the base up; it is loaded again if another run wants it.
+        kept = base.network is not None and not sharded
+        base.network = lora.remove_lora(loop.network, prepared.config) if kept else None
+
+
+def _assemble(prepared: _Prepared, accelerator: Any, watcher: Watcher, *, sharded: bool) -> "TrainingLoop":
+    """The loop and its parts: network with LoRA, output hook, optimizer, evaluator."""
     import torch  # noqa: PLC0415
 
     from pytest_mcpbench.training import lora  # noqa: PLC0415
@@ -133,22 +156,13 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
     from pytest_mcpbench.training.loop import TrainingLoop  # noqa: PLC0415
     from pytest_mcpbench.training.objective import CompletionHead  # noqa: PLC0415
 
-    config, base = prepared.config, prepared.base
-    accelerator = accelerate.Accelerator(mixed_precision="no")
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        prepared.folder.begin(asdict(config))
-    dtype = _dtype(config.dtype, accelerator.device)
-    sharded = accelerator.distributed_type == accelerate.DistributedType.FSDP
-    network = lora.add_lora(base.load(dtype, accelerator.device), config, one_dtype=sharded)
+    config, base, device = prepared.config, prepared.base, accelerator.device
+    dtype = _dtype(config.dtype, device)
+    network = lora.add_lora(base.load(dtype, device), config, one_dtype=sharded)
+    weights, fused = list(lora.trainable(network).values()), device.type == "cuda" and not sharded
+    made = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
     head = CompletionHead(network)
-    optimizer = torch.optim.AdamW(
-        lora.trainable(network).values(),
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        fused=accelerator.device.type == "cuda" and not sharded,
-    )
-    model, optimizer = accelerator.prepare(network, optimizer)
+    model, optimizer = accelerator.prepare(network, made)
     evaluator = Evaluator(
         model=network,
         head=head,
@@ -159,7 +173,7 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
         dtype=dtype,
         sharded=sharded,
     )
-    loop = TrainingLoop(
+    return TrainingLoop(
         config=config,
         sets=prepared.sets,
         model=model,
@@ -169,17 +183,9 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
         evaluator=evaluator,
         accelerator=accelerator,
         folder=prepared.folder,
-        watcher=watcher if accelerator.is_main_process else Silent(),
+        watcher=watcher,
         dtype=dtype,
     )
-    if prepared.resumes:
-        loop.resume()
-    try:
-        yield loop
-    finally:
-        head.remove()
-        # Sharding and merging use the base up; it is loaded again if another run wants it.
-        base.network = lora.remove_lora(network, config) if base.network is not None and not sharded else None
 
 
 def _write(prepared: _Prepared, loop: "TrainingLoop", report: TrainingReport, *, merge: bool) -> None:

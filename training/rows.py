@@ -57,7 +57,7 @@ def read_data(
         raise TrainingError(
             f"{', '.join(map(str, paths))}: no training rows; give a .jsonl file beside {VALIDATION_FILE}"
         )
-    reader = CaseReader(shipped_tools=Path(str(files("pytest_mcpbench.fixtures"))) / "tools")
+    reader = CaseReader(shipped_tools=shipped_tools())
     train, validated = reader.read(train_files), reader.read(held_out) if held_out else []
     if not held_out:
         train, validated = split_rows(train, split, seed)
@@ -69,6 +69,11 @@ def read_data(
     return TrainingData(
         train=tuple(train), validation=tuple(validated), files=tuple(_data_file(f) for f in (*train_files, *held_out))
     )
+
+
+def shipped_tools() -> Path:
+    """The folder of the tool sets that come with the package."""
+    return Path(str(files("pytest_mcpbench.fixtures"))) / "tools"
 
 
 def kind_of_row(case: Case) -> str:
