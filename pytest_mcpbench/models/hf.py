@@ -88,18 +88,36 @@ class HFModel:
         return found
 
     def _decode(self, prompts: Sequence[list[int]], stops: RowStops, max_new_tokens: int) -> None:
-        """Fill the rows of `stops`. Prefilling a shared prefix once belongs here."""
+        """Fill the rows of `stops`. A shared prefix that is computed once would come in as the first `cache`."""
         width = max(len(ids) for ids in prompts)
-        ids = torch.tensor([[_PAD] * (width - len(row)) + row for row in prompts])  # (B, T)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts])  # (B, T)
+        ids = torch.tensor([[_PAD] * (width - len(row)) + row for row in prompts], device=self.info.device)  # (B, T)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=self.info.device)
+        cache, limit = None, width + max_new_tokens
         with torch.inference_mode():
-            self._model.generate(
-                input_ids=ids.to(self.info.device),
-                attention_mask=mask.to(self.info.device),
-                do_sample=False,
-                max_new_tokens=max_new_tokens,
-                stopping_criteria=transformers.StoppingCriteriaList([stops]),
-            )
+            while len(ids) and ids.shape[1] < limit:
+                out = self._model.generate(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    past_key_values=cache,
+                    do_sample=False,
+                    max_new_tokens=limit - ids.shape[1],
+                    stopping_criteria=transformers.StoppingCriteriaList([stops]),
+                    return_dict_in_generate=True,
+                )
+                live = torch.tensor(stops.live(), dtype=torch.long, device=self.info.device)
+                written = out.sequences.shape[1] - ids.shape[1]
+                ids = out.sequences[live]  # (B', T')
+                mask = torch.cat([mask[live], mask.new_ones(len(live), written)], dim=1)  # (B', T')
+                cache = _rows_of(out.past_key_values, live) if len(live) else None
+
+
+def _rows_of(cache: Any, rows: torch.Tensor) -> Any:
+    """The cache of these rows only; None, which has it computed again, for a cache whose rows cannot be picked."""
+    layers = getattr(cache, "layers", None)
+    if not layers or not all(hasattr(layer, "batch_select_indices") for layer in layers):
+        return None
+    cache.batch_select_indices(rows)
+    return cache
 
 
 def load(source: Source, options: LoadOptions) -> HFModel:

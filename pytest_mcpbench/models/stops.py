@@ -78,17 +78,30 @@ class Row:
 
 
 class RowStops:
-    """Stops each row of a batch for itself, and keeps what it wrote until then. A criterion for `generate`."""
+    """Stops each row of a batch for itself, and keeps what it wrote until then. A criterion for `generate`.
+
+    When half of the rows have stopped it stops all, for the caller to go on with the `live` ones alone: a few
+    answers that run to the token limit would else carry the others along, and cost as much as if all did.
+    """
 
     def __init__(self, tokenizer: Any, fmt: Format, ends: frozenset[int], stops: Sequence[Sequence[str]]) -> None:
         self.rows = [Row(tokenizer, fmt, ends, row_stops) for row_stops in stops]
+        self._batch = self.rows
+
+    def live(self) -> list[int]:
+        """The places, in the batch as it is now, of the rows that go on; the next batch holds just these rows."""
+        places = [place for place, row in enumerate(self._batch) if not row.stopped]
+        self._batch = [self._batch[place] for place in places]
+        return places
 
     def __call__(self, input_ids: "torch.Tensor", scores: Any, **kwargs: Any) -> "torch.Tensor":
         """Which rows have ended, (B,)."""
         # Here, not above: rows end without torch as well.
         import torch  # noqa: PLC0415
 
-        for row, token in zip(self.rows, input_ids[:, -1].tolist(), strict=True):
+        for row, token in zip(self._batch, input_ids[:, -1].tolist(), strict=True):
             if not row.stopped:
                 row.push(token)
-        return torch.tensor([row.stopped for row in self.rows], device=input_ids.device)
+        ended = [row.stopped for row in self._batch]
+        pause = 2 * sum(ended) >= len(ended)
+        return torch.tensor([pause or row_ended for row_ended in ended], device=input_ids.device)

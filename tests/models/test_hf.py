@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,12 +34,13 @@ class Script:
     def get_text_config(self) -> "Script":
         return self
 
-    def generate(self, input_ids: Any, max_new_tokens: int, stopping_criteria: Any, **kwargs: Any) -> None:
+    def generate(self, input_ids: Any, max_new_tokens: int, stopping_criteria: Any, **kwargs: Any) -> Any:
         self.seen = {"input_ids": input_ids, **kwargs}
         for token in self._ids[:max_new_tokens]:
             input_ids = torch.cat([input_ids, torch.full((len(input_ids), 1), token)], dim=1)
             if stopping_criteria(input_ids, None).all():
                 break
+        return SimpleNamespace(sequences=input_ids, past_key_values=None)
 
 
 def scripted(text: str, **tokenizer: Any) -> tuple[HFModel, Script]:
@@ -56,6 +58,28 @@ def test_an_answer_does_not_depend_on_what_else_is_in_its_batch(family: str, tmp
     alone = [model.generate_batch([request], settings)[0] for request in REQUESTS]
     assert together == alone
     assert len({answer.text for answer in together}) > 1, "random weights that say one thing would prove nothing"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_that_go_on_when_others_have_stopped_say_what_they_would_alone(family: str, tmp_path: Path) -> None:
+    model = load_model(resolve(str(save_tiny(tmp_path, family))), CPU)
+    assert isinstance(model, HFModel)
+    model._ends = frozenset(range(0, 259, 16))
+    settings = GenerationSettings(max_new_tokens=40)
+    requests = [ask("read " + "x" * length) for length in range(1, 40, 4)]
+    together = model.generate_batch(requests, settings)
+    assert together == [model.generate_batch([request], settings)[0] for request in requests]
+    assert len({answer.output_tokens for answer in together}) > 3, "rows that all end together would prove nothing"
+
+
+def test_a_cache_whose_rows_cannot_be_picked_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model(resolve(str(save_tiny(tmp_path))), CPU)
+    assert isinstance(model, HFModel)
+    model._ends = frozenset(range(0, 259, 16))
+    settings = GenerationSettings(max_new_tokens=40)
+    expected = model.generate_batch(REQUESTS, settings)
+    monkeypatch.setattr("pytest_mcpbench.models.hf._rows_of", lambda cache, rows: None)
+    assert model.generate_batch(REQUESTS, settings) == expected
 
 
 def test_an_answer_is_what_the_model_alone_would_write(tmp_path: Path) -> None:
@@ -158,7 +182,7 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
 def test_only_ids_and_mask_are_passed_and_the_padding_is_on_the_left() -> None:
     model, script = scripted("hello")
     model.generate_batch(REQUESTS[:2], GenerationSettings(max_new_tokens=3))
-    assert set(script.seen) == {"input_ids", "attention_mask", "do_sample"}
+    assert not {"token_type_ids", "position_ids"} & set(script.seen)
     mask = script.seen["attention_mask"]
     assert mask[0].tolist() == sorted(mask[0].tolist())
     assert int(mask[0].sum()) == model.count_tokens(REQUESTS[0])
