@@ -91,6 +91,9 @@ class GateItem(pytest.Item):
         self.user_properties += [
             ("mcp_model", self.label),
             ("mcp_gate", self.gate),
+            ("mcp_correct", verdict.correct),
+            ("mcp_n", verdict.n),
+            ("mcp_target", verdict.target),
             ("mcp_line", printable(verdict.line())),
         ]
         if not bench.is_gated(self.label):

@@ -115,9 +115,7 @@ def test_an_empty_folder_runs_the_shipped_suites(bench: Bench) -> None:
 
 
 def test_the_shipped_suites_run_by_their_package_name(bench: Bench) -> None:
-    result = bench.plain(
-        "--pyargs", "pytest_mcpbench.suites", "--rootdir=.", "--mcp-model=base=null:echo", "-m", "level2"
-    )
+    result = bench.plain("--pyargs", "pytest_mcpbench.suites", "--mcp-model=base=null:echo", "-m", "level2")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*level2 parsing      0/*", "base: measured, not gated"])
 

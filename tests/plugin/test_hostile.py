@@ -45,6 +45,7 @@ def test_junit_carries_misses_and_numbers_as_properties_of_valid_xml(bench: Benc
     assert "git status" in (found["test_parameters[candidate-bash-1]"]["mcp_why"] or "")
     gate = found["test_correctness_target[candidate]"]
     assert gate["mcp_verdict"] == "FAIL"
+    assert (gate["mcp_correct"], gate["mcp_n"], gate["mcp_target"]) == ("2", "8", "0.95")
     assert (gate["mcp_line"] or "").startswith("FAIL level3 candidate: 2/8 right (25.0 %")
     for test in suite.iter("testcase"):
         for text in [*(item.get("value") or "" for item in test.iter("property")), *test.itertext()]:

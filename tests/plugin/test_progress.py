@@ -163,7 +163,7 @@ def rows_of(text: str) -> list[str]:
 
 def below_header(rows: list[str]) -> list[str]:
     begin = next(i for i, row in enumerate(rows) if row.startswith("test_"))
-    return [row for row in rows[begin:] if row]
+    return [row for row in rows[begin:] if row and not row.startswith("result: ")]
 
 
 def on_pty(command: list[str]) -> str:

@@ -74,7 +74,7 @@ def below(result: pytest.RunResult) -> list[str]:
     lines = result.stdout.lines
     begin = next(i for i, line in enumerate(lines) if "tool calling:" in line)
     end = next(i for i, line in enumerate(lines) if "short test summary" in line)
-    return [re.sub(r"=+", "=", line) for line in lines[begin:end]]
+    return [re.sub(r"=+", "=", line) for line in lines[begin:end] if not line.startswith("result: ")]
 
 
 def test_a_model_that_cannot_be_loaded_ends_a_run_of_two_processes_in_one_line(bench: Bench) -> None:
