@@ -6,16 +6,16 @@ from typing import Literal
 
 from pytest_mcpbench.core.case import Tool, ToolCall
 from pytest_mcpbench.core.formats.base import ParseResult, no_attempt
-from pytest_mcpbench.core.formats.detect import BARE_LISTS, BARE_OBJECTS, marked_format
+from pytest_mcpbench.core.formats.detect import BARE_LISTS, BARE_OBJECTS, PAIRS, marked_format
 from pytest_mcpbench.core.formats.reading import ReadError
 from pytest_mcpbench.core.formats.registry import get_format
-from pytest_mcpbench.core.formats.scan import THOUGHTS, Block, Marked, Walk
+from pytest_mcpbench.core.formats.scan import Block, Marked, Walk
 
 
 class _Bare(Marked):
     """Calls without markers in any format that has them. The note of what was read is the format's name."""
 
-    thoughts = (*THOUGHTS, ("<|channel>", "<channel|>"), ("◁think▷", "◁/think▷"))
+    thoughts = tuple(PAIRS.items())
 
     def read(self, text: str, at: int, tools: Sequence[Tool] | None) -> Block | None:
         """Nothing: there are no openers."""
@@ -48,7 +48,8 @@ class Auto:
     """Reads every format and writes the native one, which is what a model without a family is prompted for.
 
     1. A message that, after closed reasoning, is all JSON or a list of Python calls: the first format that reads it.
-    2. Else the format of the first marker outside closed reasoning and code fences.
+    2. Else the format of the first marker outside closed reasoning and code fences; if there is no call in that
+       format, the format of the first marker behind the end of reasoning.
     3. Else there is no attempt.
     """
 
@@ -75,12 +76,16 @@ class Auto:
 
     @staticmethod
     def _read(text: str, tools: Sequence[Tool] | None) -> tuple[str | None, ParseResult]:
-        walk = Walk(_Bare(), text, tools)
-        bare = walk.result()
+        bare = Walk(_Bare(), text, tools).result()
         if bare.status == "parsed":
             return bare.notes[-1], replace(bare, notes=bare.notes[:-1])
-        words = "".join(walk.text[start:end] for start, end in walk.prose)
-        name = marked_format(words) or (marked_format(text) if not words.strip() else None)
+        name = marked_format(text)
+        result = no_attempt(text) if name is None else get_format(name).parse(text, tools)
+        ends = [text.find(closer) + len(closer) for closer in PAIRS.values() if closer in text]
+        if not result.calls and ends:
+            answering = marked_format(text, max(ends))
+            if answering not in (None, name):
+                name, result = answering, get_format(answering).parse(text, tools)
         if name is not None:
-            return name, get_format(name).parse(text, tools)
+            return name, result
         return ("bare", bare) if bare.status == "unparsed" else (None, no_attempt(text))

@@ -3,8 +3,12 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 
-from pytest_mcpbench.core.formats.reading import content_end
+from pytest_mcpbench.core.formats.reading import FENCE, THOUGHTS, Marks, content_end
+
+PAIRS = {**dict(THOUGHTS), "<|channel>": "<channel|>", "◁think▷": "◁/think▷"}
+"""What opens reasoning in any family, and what closes it."""
 
 _TEXT_MARKERS = (
     "<tool_use>",
@@ -33,7 +37,6 @@ _TEXT_MARKERS = (
     "<function=",
     "```tool_code",
 )
-_OPENERS = re.compile("|".join(map(re.escape, sorted(_TEXT_MARKERS, key=len, reverse=True))))
 _FIXED = {
     "<tool_use>": "native",
     "<｜DSML｜function_calls>": "deepseek_v32",
@@ -68,17 +71,33 @@ BARE_OBJECTS = ("llama3_json", "xlam", "openai_chat", "openai_responses", "anthr
 BARE_LISTS = ("pythonic", "xlam", "openai_chat", "openai_responses", "anthropic")
 
 
-def marked_format(prose: str) -> str | None:
-    """The format whose marker stands first in the text outside reasoning and code fences; None without a marker.
+def marked_format(text: str, start: int = 0) -> str | None:
+    """The format whose marker stands first outside closed reasoning and code fences; None without a marker.
 
-    Markers that two families share are told apart by what follows the first of them.
+    Markers that several families share are told apart by what follows them. A text with a closing marker alone is in
+    that marker's format.
     """
-    found = _OPENERS.search(prose)
-    if found is None:
-        return next((name for closer, name in _CLOSERS.items() if closer in prose), None)
-    marker = found.group()
-    behind = prose[found.end() : content_end(prose)]
-    return _FIXED.get(marker) or _SHARED[marker](behind)
+    marks = Marks(text)
+    at = start
+    while (found := _pattern().search(text, at)) is not None:
+        mark = found.group()
+        at = found.end()
+        if mark in _TEXT_MARKERS:
+            if text[found.start() - 1 : found.start()] == "`" and (close := marks.find("`", at)) >= 0:
+                at = close + 1
+                continue
+            return _FIXED.get(mark) or _SHARED[mark](text[found.end() : content_end(text)])
+        closer = PAIRS.get(mark, FENCE)
+        close = marks.find(closer, at)
+        at = close + len(closer) if close >= 0 else at
+    return next((name for closer, name in _CLOSERS.items() if text.find(closer, start) >= 0), None)
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Finds the next opening marker of calls, reasoning or code, the longest where several begin."""
+    marks = sorted({*_TEXT_MARKERS, *PAIRS}, key=len, reverse=True)
+    return re.compile("|".join([*map(re.escape, marks), "`{3,}"]))
 
 
 def _tool_call(behind: str) -> str:

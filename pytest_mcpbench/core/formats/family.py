@@ -82,7 +82,7 @@ def check_call(call: ToolCall, format_name: str) -> None:
     if not call.name.strip():
         raise FormatError(f"{format_name}: a tool cannot be named {call.name!r}; give it a name")
     for key, value in call.arguments.items():
-        problem = _json_problem({key: value})
+        problem = _json_problem(value) if isinstance(key, str) else "is named by no text"
         if problem:
             raise FormatError(f"{format_name}: {call.name}: argument {key!r} {problem}; change the value")
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pytest_mcpbench.core.case import Json, Tool, ToolCall
 from pytest_mcpbench.core.formats.jsonread import read_json
 from pytest_mcpbench.core.formats.pythoncall import NAME
-from pytest_mcpbench.core.formats.reading import MAX_DEPTH, ReadError, expect, skip_space
-from pytest_mcpbench.core.formats.scan import THOUGHTS, Block, Marked
+from pytest_mcpbench.core.formats.reading import MAX_DEPTH, THOUGHTS, ReadError, expect, skip_space
+from pytest_mcpbench.core.formats.scan import Block, Marked
 from pytest_mcpbench.errors import FormatError
 
 _KEY = re.compile(r"[\w$][\w$. /@-]*")

@@ -10,8 +10,8 @@ from pytest_mcpbench.core.case import Tool, ToolCall
 from pytest_mcpbench.core.formats.jsonread import read_call
 from pytest_mcpbench.core.formats.pythoncall import read_python_call, write_python_call
 from pytest_mcpbench.core.formats.pythonic import Pythonic, read_list
-from pytest_mcpbench.core.formats.reading import ReadError, expect, skip_space
-from pytest_mcpbench.core.formats.scan import FENCE, Block, Marked
+from pytest_mcpbench.core.formats.reading import FENCE, ReadError, expect, skip_space
+from pytest_mcpbench.core.formats.scan import Block, Marked
 
 TOOL_CODE = f"{FENCE}tool_code"
 

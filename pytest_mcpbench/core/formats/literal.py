@@ -145,7 +145,7 @@ def _read_number(text: str, at: int) -> tuple[Json, int]:
         )
     except ValueError:
         raise ReadError("bad_number", start) from None
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ReadError("number_out_of_range", start)
     return sign * value, end
 

@@ -4,6 +4,11 @@
 import re
 from dataclasses import dataclass, field
 
+THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
+"""What opens and closes reasoning in most families."""
+
+FENCE = "```"
+
 MAX_DEPTH = 64
 """Deepest nesting of one argument's value: a list in a list is 2 deep."""
 

@@ -10,10 +10,8 @@ from typing import Literal, NamedTuple
 from pytest_mcpbench.core.case import Tool, ToolCall
 from pytest_mcpbench.core.formats.base import ParseResult, no_attempt, parsed, unparsed
 from pytest_mcpbench.core.formats.family import Family
-from pytest_mcpbench.core.formats.reading import Marks, ReadError, content_end, skip_space
+from pytest_mcpbench.core.formats.reading import FENCE, THOUGHTS, Marks, ReadError, content_end, skip_space
 
-THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
-FENCE = "```"
 MAX_BLANK = 8
 """So much white space behind the last call means that no other call is coming."""
 
