@@ -132,7 +132,7 @@ def run_quantize(args: Sequence[str]) -> None:
     flags = parse_quantize(args)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("reading", total=None)
         report = quantize(
             flags, lambda done, total: progress.update(task, description="layers", completed=done, total=total)
