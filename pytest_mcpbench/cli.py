@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pytest_mcpbench.commands import results
+from pytest_mcpbench.commands import reports, results
 from pytest_mcpbench.core.dataset import CaseReader, cases_hash
 from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.load import list_models
@@ -15,6 +15,7 @@ from pytest_mcpbench.session import CODING_CASES, FIXTURES
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 cases_app = typer.Typer(no_args_is_help=True)
 app.add_typer(results.app)
+app.add_typer(reports.app)
 app.add_typer(cases_app, name="cases", help="Check case files and import other case sets.")
 
 

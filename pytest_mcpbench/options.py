@@ -159,6 +159,18 @@ OPTIONS = (
     ),
     Option(name="strict", metavar="", help="let every missed case fail, beside the gates"),
     Option(name="missed", metavar="", help="run only the cases that the last run missed, without gates"),
+    Option(
+        name="report",
+        metavar="FILE.html",
+        parse=_writable,
+        help="write a report that a person reads there: one page that opens without a network",
+    ),
+    Option(
+        name="markdown",
+        metavar="FILE.md",
+        parse=_writable,
+        help="write a summary for a pull request or a job summary there",
+    ),
     Option(name="json", metavar="FILE", parse=_writable, help="write the result there, in the form mcpbench.run/1"),
     Option(
         name="batch-size",
@@ -202,6 +214,8 @@ class BenchOptions:
     targets: Targets
     strict: bool
     missed: bool
+    report: Path | None
+    markdown: Path | None
     json: Path | None
     batch_size: int
     max_new_tokens: int

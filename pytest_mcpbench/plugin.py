@@ -17,6 +17,7 @@ from pytest_mcpbench.fixture import (
 )
 from pytest_mcpbench.items import CaseItem, GateItem, MissedCaseError, keep_missed, make_items
 from pytest_mcpbench.options import add_options, read_options
+from pytest_mcpbench.publish import Outputs
 from pytest_mcpbench.recorder import Recorder, mark_as_end
 from pytest_mcpbench.startup import add_suites, options_of, runs_folder, session_of, start
 
@@ -57,7 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     bench = start(config, options)
     add_suites(config)
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Recorder(bench, runs_folder(config), options.json), "mcpbench-recorder")
+        outputs = Outputs(html=options.report, markdown=options.markdown, runs=runs_folder(config))
+        config.pluginmanager.register(Recorder(bench, runs_folder(config), options.json, outputs), "mcpbench-recorder")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -133,6 +135,6 @@ def pytest_report_teststatus(report: Any) -> Any:
     return None
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     """Say what to pass where the suites had no model."""
     terminal.write_no_model(terminalreporter)

@@ -10,6 +10,7 @@ from pytest_mcpbench.core.report import printable
 from pytest_mcpbench.core.result import RunResult, write_result
 from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.outcome import make_result
+from pytest_mcpbench.publish import Outputs, publish
 from pytest_mcpbench.session import BenchSession
 from pytest_mcpbench.startup import hide_state
 
@@ -30,8 +31,11 @@ class Recorder:
     Under pytest-xdist it works in the controller alone, which sees the reports of every worker.
     """
 
-    def __init__(self, bench: BenchSession, runs: Path, extra_file: Path | None) -> None:
+    def __init__(
+        self, bench: BenchSession, runs: Path, extra_file: Path | None, outputs: Outputs | None = None
+    ) -> None:
         self._bench = bench
+        self._outputs = outputs or Outputs()
         self._targets = [runs / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S-%f}Z.json"]
         if extra_file is not None:
             self._targets.append(extra_file)
@@ -74,7 +78,17 @@ class Recorder:
                 if path != self._targets[0]:
                     session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._result is not None:
+            self._publish(session, self._result)
+
+    def _publish(self, session: pytest.Session, result: RunResult) -> None:
+        try:
+            self._saved += publish(result, self._outputs)
+        except McpBenchError as error:
+            self._problems.append(str(error))
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Show the result, and what could not be kept."""
         if self._result is not None:
             terminal.write_result_lines(terminalreporter, self._bench, self._result)

@@ -13,6 +13,7 @@ from pytest_mcpbench.core.result import missed_cases, read_result
 from pytest_mcpbench.errors import FormatError, McpBenchError, OptionError
 from pytest_mcpbench.models.load import LoadOptions
 from pytest_mcpbench.options import BenchOptions
+from pytest_mcpbench.publish import need_report
 from pytest_mcpbench.session import BenchSession, Setup
 
 STATE_FOLDER = ".mcpbench"
@@ -39,6 +40,8 @@ def start(config: pytest.Config, options: BenchOptions) -> BenchSession:
             for fmt in formats:
                 register(fmt)
         _check_format(options.format)
+        if options.report is not None:
+            need_report()
         config.stash[OPTIONS] = options
         if options.missed:
             last_missed(config)

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("core",),
     ("models",),
-    ("html",),
+    ("html", "publish"),
     ("session",),
     ("startup", "options", "outcome", "hookspecs"),
     ("items", "fixture", "terminal", "recorder"),

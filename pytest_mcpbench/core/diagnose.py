@@ -36,13 +36,17 @@ EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """One wrong answer. `detail` is the reason's code, the tools, the argument or the way a value is wrong."""
+    """One wrong answer. `detail` is the reason's code, the tools, the argument or the way a value is wrong.
+
+    `line` says why it is wrong and what was written; `why` leaves out what was written.
+    """
 
     model: str
     case: str
     kind: ErrorKind
     detail: str
     line: str
+    why: str
     tools: tuple[str, ...] = ()
 
 
@@ -59,7 +63,7 @@ class Group:
     @property
     def title(self) -> str:
         """The kind and its detail in words."""
-        return SAYS[self.kind] + (f" ({printable(self.detail.replace('_', ' '), 80)})" if self.detail else "")
+        return _title(self.kind, self.detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +115,14 @@ def diagnose_record(record: Record, case: KeptCase | None = None) -> Miss:
     """The kind and detail of one wrong answer. Raises ValueError for an answer that is right."""
     if record.error_kind is None:
         raise ValueError(f"{record.model} answered {record.case} rightly")
+    detail, line = _detail(record.error_kind, record, case), explain_record(record)
     return Miss(
         model=record.model,
         case=record.case,
         kind=record.error_kind,
-        detail=_detail(record.error_kind, record, case),
-        line=explain_record(record),
+        detail=detail,
+        line=line,
+        why=line if record.mismatches or record.error else _title(record.error_kind, detail),
         tools=case.expected_tools if case else (),
     )
 
@@ -129,6 +135,10 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  {group.n:5} {100 * group.share:5.1f} %  {group.title}"
         for miss in group.examples:
             yield f"                 {miss.case}: {printable(miss.line, 160)}"
+
+
+def _title(kind: ErrorKind, detail: str) -> str:
+    return SAYS[kind] + (f" ({printable(detail.replace('_', ' '), 80)})" if detail else "")
 
 
 def _detail(kind: ErrorKind, record: Record, case: KeptCase | None) -> str:

@@ -1,11 +1,12 @@
 """What to change, ranked by how much of what went wrong speaks for it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_mcpbench.core.curves import Checkpoint, Curves
 from pytest_mcpbench.core.diagnose import Diagnosis, Miss
 from pytest_mcpbench.core.run import ModelResult
+from pytest_mcpbench.core.score import ErrorKind
 from pytest_mcpbench.core.summary import NO_TOOL, show_percent
 from pytest_mcpbench.core.text import printable
 
@@ -17,8 +18,6 @@ TRAIN_GAP = 0.10
 
 STILL_RISING = 0.005
 LOW_ACCURACY = 0.85
-
-_COPIED = ("quoting", "white_space", "letter_case", "punctuation", "truncated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +33,87 @@ class Remedy:
         return f"{self.action} ({self.evidence})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What helps against the misses of some kinds, or of one kind with some details."""
+
+    kinds: tuple[ErrorKind, ...]
+    what: str
+    action: str
+    details: tuple[str, ...] | None = None
+
+    def covers(self, miss: Miss) -> bool:
+        return miss.kind in self.kinds and (self.details is None or miss.detail in self.details)
+
+
+_RULES = (
+    _Rule(
+        kinds=("harness_error",),
+        what="failed generations",
+        action="mend the harness first: these answers say nothing of the model",
+    ),
+    _Rule(
+        kinds=("cut",),
+        what="answers cut at the token limit",
+        action="raise --mcp-max-new-tokens, or teach the model to stop: an end-of-text token behind every answer",
+    ),
+    _Rule(
+        kinds=("unparsed",),
+        what="calls that cannot be read",
+        action="check --mcp-format against the model's own format, then train on calls rendered in it",
+    ),
+    _Rule(
+        kinds=("no_attempt",),
+        what="requests without a call",
+        action="add rows that call a tool in these words; check that the prompt offers the tools as in training",
+    ),
+    _Rule(
+        kinds=("false_call",),
+        what="calls where no tool applies",
+        action="add rows where no tool applies, close to those where one does",
+    ),
+    _Rule(
+        kinds=("wrong_tool", "unknown_tool"),
+        what="wrong tools",
+        action="add pairs of rows that differ only in which tool is right; sharpen the tools' descriptions",
+    ),
+    _Rule(
+        kinds=("missing_call", "extra_call"),
+        what="wrong numbers of calls",
+        action="add rows with two calls, and rows that look like two and need one",
+    ),
+    _Rule(
+        kinds=("missing_argument", "extra_argument"),
+        what="arguments left out or made up",
+        action="add rows that give each optional argument, and rows that do not",
+    ),
+    _Rule(
+        kinds=("wrong_value",),
+        details=("quoting", "white_space", "letter_case", "punctuation", "truncated"),
+        what="values not copied as typed",
+        action="add rows whose values have quotes, spaces and punctuation; values are copied, not improved",
+    ),
+    _Rule(
+        kinds=("wrong_value",),
+        details=("path",),
+        what="paths changed on the way",
+        action="add rows with deep, relative and dotted paths; where a variant is right, let the case accept it",
+    ),
+    _Rule(
+        kinds=("wrong_value",),
+        details=("number_type",),
+        what="numbers of the wrong type",
+        action="render numbers without quotes in training; show the schemas with --mcp-tool-detail=schema",
+    ),
+    _Rule(
+        kinds=("wrong_value",),
+        details=("hallucinated", "misread"),
+        what="values that were not asked for",
+        action="add rows with several candidates for a value; lower lora_dropout or the learning rate",
+    ),
+)
+
+
 def remedies(diagnosis: Diagnosis, model: ModelResult, curves: Curves | None = None) -> tuple[Remedy, ...]:
     """What to do about a model's misses, the best supported first; empty if nothing was missed."""
     if not diagnosis.misses:
@@ -45,69 +125,11 @@ def remedies(diagnosis: Diagnosis, model: ModelResult, curves: Curves | None = N
 
 
 def _by_kind(diagnosis: Diagnosis) -> Iterator[Remedy]:
-    rules: tuple[tuple[Callable[[Miss], bool], str, str], ...] = (
-        (lambda m: m.kind == "harness_error", "failed generations", "mend the harness first: these say nothing of it"),
-        (
-            lambda m: m.kind == "cut",
-            "answers cut at the token limit",
-            "raise --mcp-max-new-tokens, or teach the model to stop: an end-of-text token behind every answer",
-        ),
-        (
-            lambda m: m.kind == "unparsed",
-            "calls that cannot be read",
-            "check --mcp-format against the model's own format, then train on calls rendered in it",
-        ),
-        (
-            lambda m: m.kind == "no_attempt",
-            "requests without a call",
-            "add rows that call a tool in these words; check that the prompt offers the tools as in training",
-        ),
-        (
-            lambda m: m.kind == "false_call",
-            "calls where no tool applies",
-            "add rows where no tool applies, close to those that do",
-        ),
-        (
-            lambda m: m.kind in ("wrong_tool", "unknown_tool"),
-            "wrong tools",
-            "add pairs of rows that differ only in which tool is right; sharpen the tools' descriptions",
-        ),
-        (
-            lambda m: m.kind in ("missing_call", "extra_call"),
-            "wrong numbers of calls",
-            "add rows with two calls, and rows that look like two and need one",
-        ),
-        (
-            lambda m: m.kind in ("missing_argument", "extra_argument"),
-            "arguments left out or made up",
-            "add rows that give each optional argument, and rows that do not",
-        ),
-        (
-            lambda m: m.kind == "wrong_value" and m.detail in _COPIED,
-            "values not copied as typed",
-            "add rows whose values have quotes, spaces and punctuation; values are copied, not improved",
-        ),
-        (
-            lambda m: m.kind == "wrong_value" and m.detail == "path",
-            "paths changed on the way",
-            "add rows with deep, relative and dotted paths; where a variant is right, let the case accept it",
-        ),
-        (
-            lambda m: m.kind == "wrong_value" and m.detail == "number_type",
-            "numbers of the wrong type",
-            "render numbers without quotes in training; show the schemas with --mcp-tool-detail=schema",
-        ),
-        (
-            lambda m: m.kind == "wrong_value" and m.detail in ("hallucinated", "misread"),
-            "values that were not asked for",
-            "add rows with several candidates for a value; lower lora_dropout or the learning rate",
-        ),
-    )
-    for applies, what, action in rules:
-        hits = sum(map(applies, diagnosis.misses))
-        share = hits / len(diagnosis.misses)
-        if share >= ENOUGH:
-            yield Remedy(action=action, evidence=f"{what}: {hits} of {len(diagnosis.misses)} misses", weight=share)
+    n = len(diagnosis.misses)
+    for rule in _RULES:
+        hits = sum(map(rule.covers, diagnosis.misses))
+        if hits / n >= ENOUGH:
+            yield Remedy(action=rule.action, evidence=f"{rule.what}: {hits} of {n} misses", weight=hits / n)
 
 
 def _weak_tools(diagnosis: Diagnosis, model: ModelResult) -> Iterator[Remedy]:

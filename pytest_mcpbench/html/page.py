@@ -1,0 +1,150 @@
+"""The report: one HTML file that opens without a network, made from a run's result."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_mcpbench.core.comparison_lines import average_latency_s, flips
+from pytest_mcpbench.core.curves import Curves
+from pytest_mcpbench.core.diagnose import diagnose
+from pytest_mcpbench.core.floors import FloorReport, skill_line
+from pytest_mcpbench.core.headline import headline_of
+from pytest_mcpbench.core.history import PastModel
+from pytest_mcpbench.core.remedy import remedies
+from pytest_mcpbench.core.run import RunResult
+from pytest_mcpbench.core.summary import show_percent
+from pytest_mcpbench.core.text import visible
+from pytest_mcpbench.errors import MissingExtraError, ResultError
+from pytest_mcpbench.html import plots, view
+from pytest_mcpbench.html.payload import pack
+
+_FOLDER = Path(__file__).parent
+
+FLIPS_LINKED = 12
+"""How many flips are linked in the text; the explorer filters for all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What a report shows beside the run: earlier runs, the oldest first, and training curves by label."""
+
+    past: Sequence[PastModel] = ()
+    curves: Mapping[str, Curves] = field(default_factory=dict)
+
+
+def render_report(result: RunResult, extras: Extras | None = None) -> str:
+    """The whole page. Raises MissingExtraError where the `report` extra is not installed."""
+    more = extras or Extras()
+    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
+    payload = pack(result)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    page: str = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            result=result,
+            top=headline_of(result),
+            diagnoses=_diagnoses(result, more),
+            figures=_figures(result, more),
+            payload=payload,
+            script=script,
+            script_hash=f"sha256-{digest}",
+            style=(_FOLDER / "page.css").read_text(encoding="utf-8"),
+            floors=FloorReport(floors=result.floors) if result.floors else None,
+        )
+    )
+    return page
+
+
+def write_report(result: RunResult, path: Path, extras: Extras | None = None) -> None:
+    """Write the page. Raises ResultError if the file cannot be written, MissingExtraError as `render_report`."""
+    text = render_report(result, extras)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise ResultError(
+            f"{path}: the report cannot be written: {error.strerror or error}; name another file"
+        ) from None
+
+
+def _environment() -> Any:
+    try:
+        import jinja2  # noqa: PLC0415 (an extra)
+    except ImportError:
+        raise MissingExtraError("a report needs jinja2: pip install 'pytest-mcpbench[report]'") from None
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        level_bars=view.level_bars,
+        tool_bars=view.tool_bars,
+        matrix_of=view.matrix_of,
+        failures_of=view.failures_of,
+        flips=flips,
+        flips_linked=FLIPS_LINKED,
+        skill_line=skill_line,
+        latency_s=average_latency_s,
+        latency_rows=_latency_rows,
+    )
+    environment.filters.update(visible=visible, percent=lambda rate: show_percent(rate.exact))
+    return environment
+
+
+def _diagnoses(result: RunResult, extras: Extras) -> list[Any]:
+    """For each model with a miss: its diagnosis and what to change."""
+    found = [(diagnose(result, label), model, extras.curves.get(label)) for label, model in result.models.items()]
+    return [(diagnosis, remedies(diagnosis, model, curves)) for diagnosis, model, curves in found if diagnosis.misses]
+
+
+def _figures(result: RunResult, extras: Extras) -> list[tuple[str, str, str]]:
+    """Title, caption and SVG of each plot that there is data for."""
+    drawn = [
+        (
+            "Latency",
+            "How many requests were answered within a time. Further left is faster.",
+            plots.latency_plot(result.models),
+        ),
+        (
+            "Size against accuracy",
+            "Further left is smaller, further up is better. Bars are 95 % intervals.",
+            plots.size_plot(result.models),
+        ),
+        (
+            "History",
+            "The runs that are kept, the oldest first. Bands are 95 % intervals.",
+            plots.history_plot([past for past in extras.past if past.cases == result.cases.hash]),
+        ),
+        *(
+            (
+                f"Training of {visible(label)}",
+                "Loss and validation accuracy by step. The dashed line marks the checkpoint that was kept.",
+                plots.training_plot(curves),
+            )
+            for label, curves in extras.curves.items()
+        ),
+    ]
+    return [(title, caption, svg) for title, caption, svg in drawn if svg is not None]
+
+
+def _latency_rows(result: RunResult) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Label, section and figures of everything that was timed: whatever plain numbers the result holds."""
+    rows = []
+    for label, model in result.models.items():
+        for section, found in (("latency", model.latency), ("throughput", model.throughput)):
+            figures = [(name.replace("_", " "), _number(value)) for name, value in (found or {}).items()]
+            known = [(name, text) for name, text in figures if text is not None]
+            if known:
+                rows.append((label, section, known))
+    return rows
+
+
+def _number(value: object) -> str | None:
+    return f"{value:,.4g}" if isinstance(value, int | float) and not isinstance(value, bool) else None
