@@ -25,6 +25,8 @@ NO_MODEL = "no model to measure: pass --mcp-model=PATH (or try --mcp-model=null:
 _QUIET_SECONDS = 60.0
 """Between two progress lines where the output is no terminal."""
 
+# Below, `pytest.TerminalReporter` stands in quotes: pytest 8 does not export it.
+
 
 class Progress:
     """A line that says how far a model's generation is, written around pytest's own output.
@@ -33,7 +35,7 @@ class Progress:
     Elsewhere it is a line of its own, one a minute.
     """
 
-    def __init__(self, reporter: pytest.TerminalReporter, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reporter: "pytest.TerminalReporter", clock: Callable[[], float] = time.monotonic) -> None:
         self._reporter = reporter
         self._clock = clock
         self._tty = reporter.isatty and reporter.hasmarkup
@@ -103,7 +105,7 @@ def header_lines(bench: BenchSession) -> list[str]:
     return [*lines, *([f"mcpbench: {notice}"] if notice else [])]
 
 
-def write_result_lines(reporter: pytest.TerminalReporter, bench: BenchSession, result: RunResult) -> None:
+def write_result_lines(reporter: "pytest.TerminalReporter", bench: BenchSession, result: RunResult) -> None:
     """Write levels, tiers, gates and misses below pytest's own output."""
     cases = f"{result.cases.n} case{'' if result.cases.n == 1 else 's'}"
     reporter.write_sep(
@@ -117,7 +119,7 @@ def write_result_lines(reporter: pytest.TerminalReporter, bench: BenchSession, r
             reporter.write_line(f"{label}: measured, not gated")
 
 
-def write_saved(reporter: pytest.TerminalReporter, paths: Sequence[Path]) -> None:
+def write_saved(reporter: "pytest.TerminalReporter", paths: Sequence[Path]) -> None:
     """Write where the result is, for the commands that take a run."""
     if paths and reporter.verbosity >= 0:
         here = Path.cwd()
@@ -125,7 +127,7 @@ def write_saved(reporter: pytest.TerminalReporter, paths: Sequence[Path]) -> Non
         reporter.write_line(f"result: {', '.join(shown)}")
 
 
-def write_no_model(reporter: pytest.TerminalReporter) -> None:
+def write_no_model(reporter: "pytest.TerminalReporter") -> None:
     """Write one line if the suites were skipped because there was no model."""
     if any(NO_MODEL in str(report.longrepr) for report in reporter.stats.get("skipped", [])):
         reporter.write_line(NO_MODEL, yellow=True)

@@ -11,6 +11,8 @@ import scipy.special  # noqa: F401 (a run inside a test forgets what it imported
 from pytest_mcpbench.core.case import ToolCall
 from pytest_mcpbench.core.formats import render
 
+collect_ignore = ["stranger"]  # the documented example, which test_fixtures.py runs
+
 Row = dict[str, Any]
 
 CALLS: dict[str, list[tuple[str, dict[str, Any]]]] = {

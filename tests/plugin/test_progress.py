@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from _pytest.terminal import TerminalReporter  # pytest 8 does not export it
 
 from pytest_mcpbench.models.engine import BatchReport
 from pytest_mcpbench.terminal import Progress, progress_text
@@ -52,22 +53,22 @@ class Screen:
 
 
 @pytest.fixture
-def reporter(pytester: pytest.Pytester) -> Iterator[pytest.TerminalReporter]:
+def reporter(pytester: pytest.Pytester) -> Iterator[TerminalReporter]:
     config = pytester.parseconfig()
-    found = pytest.TerminalReporter(config, io.StringIO())
+    found = TerminalReporter(config, io.StringIO())
     found._tw.fullwidth = 60
     found.currentfspath = None
     yield found
     config._ensure_unconfigure()
 
 
-def shown(reporter: pytest.TerminalReporter) -> str:
+def shown(reporter: TerminalReporter) -> str:
     file = reporter._tw._file
     assert isinstance(file, io.StringIO)
     return file.getvalue()
 
 
-def as_terminal(reporter: pytest.TerminalReporter) -> None:
+def as_terminal(reporter: TerminalReporter) -> None:
     reporter.isatty = reporter.hasmarkup = True
 
 
@@ -84,7 +85,7 @@ def test_what_the_cache_had_says_nothing_about_the_time_left() -> None:
     assert progress_text("a", batch(50, cached=50, elapsed_s=0.0)) == "a: 50 of 100 answers"
 
 
-def test_without_a_terminal_there_is_one_line_a_minute(reporter: pytest.TerminalReporter) -> None:
+def test_without_a_terminal_there_is_one_line_a_minute(reporter: TerminalReporter) -> None:
     now = [0.0]
     progress = Progress(reporter, clock=lambda: now[0])
     for second in range(0, 185, 5):
@@ -99,7 +100,7 @@ def test_without_a_terminal_there_is_one_line_a_minute(reporter: pytest.Terminal
     assert "\x1b" not in shown(reporter)
 
 
-def test_without_a_terminal_the_line_does_not_stand_behind_the_dots(reporter: pytest.TerminalReporter) -> None:
+def test_without_a_terminal_the_line_does_not_stand_behind_the_dots(reporter: TerminalReporter) -> None:
     now = [0.0]
     progress = Progress(reporter, clock=lambda: now[0])
     reporter.write_fspath_result("test_a.py::test_b", "..")
@@ -108,7 +109,7 @@ def test_without_a_terminal_the_line_does_not_stand_behind_the_dots(reporter: py
     assert shown(reporter).split("\n")[1:3] == ["test_a.py ..", "a: 10 of 100 answers, 10 tokens/s, 1 min 30 s left"]
 
 
-def test_on_a_terminal_the_line_stands_below_the_dots_and_leaves_no_trace(reporter: pytest.TerminalReporter) -> None:
+def test_on_a_terminal_the_line_stands_below_the_dots_and_leaves_no_trace(reporter: TerminalReporter) -> None:
     as_terminal(reporter)
     progress = Progress(reporter)
     reporter.write("test_a.py m.")
@@ -126,7 +127,7 @@ def test_on_a_terminal_the_line_stands_below_the_dots_and_leaves_no_trace(report
     assert screen.rows == ["test_a.py m.m", ""]
 
 
-def test_on_a_terminal_the_line_is_cut_to_its_width(reporter: pytest.TerminalReporter) -> None:
+def test_on_a_terminal_the_line_is_cut_to_its_width(reporter: TerminalReporter) -> None:
     as_terminal(reporter)
     Progress(reporter)("a" * 80, batch(10))
     screen = Screen()
@@ -134,7 +135,7 @@ def test_on_a_terminal_the_line_is_cut_to_its_width(reporter: pytest.TerminalRep
     assert screen.rows[1] == "a" * 59
 
 
-def test_a_terminal_without_escapes_is_treated_as_none(reporter: pytest.TerminalReporter) -> None:
+def test_a_terminal_without_escapes_is_treated_as_none(reporter: TerminalReporter) -> None:
     reporter.isatty = reporter.hasmarkup = True
     reporter.hasmarkup = False
     Progress(reporter, clock=lambda: 0.0)("a", batch(10))
@@ -142,7 +143,7 @@ def test_a_terminal_without_escapes_is_treated_as_none(reporter: pytest.Terminal
 
 
 @pytest.mark.parametrize("tty", [True, False])
-def test_quiet_is_quiet(reporter: pytest.TerminalReporter, monkeypatch: pytest.MonkeyPatch, tty: bool) -> None:
+def test_quiet_is_quiet(reporter: TerminalReporter, monkeypatch: pytest.MonkeyPatch, tty: bool) -> None:
     if tty:
         as_terminal(reporter)
     now = [0.0]

@@ -17,6 +17,7 @@ def screen_of(result: pytest.RunResult) -> str:
     kept += lines[next(i for i, line in enumerate(lines) if line.startswith("collected ")) :]
     shown = "\n".join(line.rstrip() for line in kept)
     shown = re.sub(r"(result: .mcpbench/runs/)\S+\.json", r"\1TIME.json", shown)
+    shown = re.sub(r"(FAILED \S+) - .*", r"\1", shown)  # how much of the reason stands there is pytest's choice
     return re.sub(r"=+ (.* in) \d+\.\d+s =+", r"= \1 TIME =", shown) + "\n"
 
 
