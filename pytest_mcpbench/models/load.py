@@ -108,11 +108,11 @@ def load_model(source: Source, options: LoadOptions) -> Model:
     if source.kind == "replay":
         path, label = replay.split_label(source.spec.partition(":")[2])
         return replay.ReplayModel(source.spec, replay.read_recording(path, label), style)
-    if source.kind == "onnx":
+    if source.kind == "onnx" or demo.quantization_of(source):
         # Here, not above: this import brings numpy, and loading brings transformers.
         from pytest_mcpbench.models import onnx  # noqa: PLC0415
 
-        return onnx.load(source, options)
+        return onnx.load(on_disk(source, options), options)
     # Here, not above: this import brings torch and transformers.
     from pytest_mcpbench.models import hf  # noqa: PLC0415
 
@@ -120,7 +120,9 @@ def load_model(source: Source, options: LoadOptions) -> Model:
 
 
 def on_disk(source: Source, options: LoadOptions) -> Source:
-    """The source with every path set: hub models are downloaded, the demo model is made."""
+    """The source with every path set: hub models are downloaded, demo models are made."""
+    if quantized := demo.quantization_of(source):
+        return replace(source, path=demo.materialise_quantized(quantized), base=None)
     if source.kind == "hub":
         found = resolve(str(hub.download(source.spec)), options.base)
         source = replace(source, path=found.path, base=found.base)
@@ -134,9 +136,14 @@ def first_use_notes(source: Source) -> tuple[str, ...]:
 
     Empty for a source that is there already. Nothing here prints, since a test run has its own lines to keep whole.
     """
-    if source.kind != "demo" or demo.is_made():
+    if source.kind != "demo":
         return ()
-    return demo.terms_notice(), f"demo models: making {demo.base_folder()} (537 MB, half a minute, once)"
+    notes = []
+    if not demo.is_made():
+        notes += [demo.terms_notice(), f"demo models: making {demo.base_folder()} (537 MB, half a minute, once)"]
+    if (name := demo.quantization_of(source)) and not (folder := demo.quantized_folder(name)).is_dir():
+        notes.append(f"demo models: making {folder} (about 300 MB, a quarter of a minute, once)")
+    return tuple(notes)
 
 
 def pick_format(name: str, chat_template: str | None = None) -> Format:
@@ -188,7 +195,10 @@ def _resolve_base(adapter: Path, base: str | None) -> Source:
 
 def _resolve_demo(spec: str, name: str) -> Source:
     source = demo.resolve(spec, name)
-    _need_extra(spec, "hf", *(("peft",) if source.base else ()))
+    if demo.quantization_of(source):
+        _need_extra(spec, "onnx")
+    else:
+        _need_extra(spec, "hf", *(("peft",) if source.base else ()))
     return source
 
 

@@ -14,13 +14,10 @@ from pytest_mcpbench.models.base import Source
 from pytest_mcpbench.models.folder import TRAINING, check_checkpoint, fingerprint, read_json
 from pytest_mcpbench.models.onnx_arch import Arch, read_arch
 from pytest_mcpbench.models.onnx_decoder import write_decoder
-from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE
+from pytest_mcpbench.models.onnx_format import DATA, EXPORTER, GRAPH, RECIPE
 from pytest_mcpbench.models.onnx_graph import GraphWriter
 from pytest_mcpbench.models.onnx_recipe import Recipe
 from pytest_mcpbench.models.onnx_weights import open_tensors
-
-EXPORTER = 1
-"""Grows whenever the same checkpoint and recipe give another folder."""
 
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "merges.txt")
 _TOKENIZER_MORE = ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "chat_template.json")

@@ -6,3 +6,6 @@ RECIPE = "quantization.json"
 
 MAX_LENGTH = "mcpbench.max_length"
 """The graph's own note of how many positions it can hold."""
+
+EXPORTER = 1
+"""Grows whenever the same checkpoint and recipe give another folder."""
