@@ -102,7 +102,7 @@ def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> C
         except EmptyPoolError:
             continue
         names = sorted({call.name for call in clause.alternatives[0]})
-        prompt = finished(clause, make, names[0] if names else "none")
+        prompt = finished(clause, make, "bash" if "bash" in names else names[0] if names else "none")
         key = normalized(prompt)
         answer = render([call.call for call in clause.alternatives[0]], "native") if names else ""
         if not key or key in seen or len(answer) > _MAX_ANSWER or foreign.nearest(prompt) is not None:

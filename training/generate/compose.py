@@ -149,7 +149,8 @@ def finished(clause: Clause, make: Maker, tool: str) -> str:
     if clause.order and make.chance(0.42):
         clause = framed(clause, make)
     clause = with_tail(clause, make)
-    pieces = noisy(clause.pieces, rng)
+    # A command's own name may stand among the words: a slip in it would make another command of it.
+    pieces = noisy(clause.pieces, rng, slips=tool != "bash")
     pieces = _capitalised(pieces, rng)
     pieces = _around(pieces, clause, make, tool)
     return "".join(piece.text for piece in pieces).strip()
@@ -201,14 +202,13 @@ def _capitalised(pieces: tuple[Piece, ...], rng: Random) -> tuple[Piece, ...]:
 
 def _around(pieces: tuple[Piece, ...], clause: Clause, make: Maker, tool: str) -> tuple[Piece, ...]:
     """Sentences before and after. After an open end nothing may stand; a mark closes what comes before."""
-    draw = make.rng.random()
-    if draw < 0.15 and (context := context_line(make, "before", tool)):
-        glue = "\n" if make.chance(0.08) else " "
-        return (*context, Piece(glue), *pieces)
-    if draw < 0.25 and clause.end != "open" and (context := context_line(make, "after", tool)):
+    before = make.draw({"0": 0.8, "1": 0.17, "2": 0.03})
+    for _ in range(int(before)):
+        if context := context_line(make, "before", tool):
+            pieces = (*context, Piece("\n" if make.chance(0.08) else " "), *pieces)
+    if clause.end != "open" and make.chance(0.12) and (context := context_line(make, "after", tool)):
         closed = pieces[-1].literal and pieces[-1].text.rstrip()[-1:] in ".?!"
-        glue = "" if closed else ". "
-        return (*pieces, Piece(glue or " "), *context)
+        pieces = (*pieces, Piece(" " if closed else ". "), *context)
     return pieces
 
 

@@ -85,6 +85,7 @@ def _simple(make: Maker, kind: str, phrasing: Phrasing) -> Clause:
         first = Slot(old, "symbol")
     slots = {
         "file": Slot(path, "path"), "old": first, "new": Slot(new, first.look), "thing": Slot(thing),
+        "line": Slot(str(make.rng.randrange(1, 900))),
     }  # fmt: skip
     if "'s {thing}" in phrasing.text:
         slots["file"] = Slot(path)

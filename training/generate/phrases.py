@@ -4,101 +4,9 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-KEEP = frozenset(
-    [
-        "every",
-        "everywhere",
-        "each",
-        "occurrence",
-        "occurrences",
-        "throughout",
-        "globally",
-        "global",
-        "across",
-        "lines",
-        "first",
-        "empty",
-        "blank",
-        "nothing",
-        "without",
-        "only",
-        "with",
-        "times",
-        "often",
-        "count",
-        "number",
-        "many",
-        "names",
-        "name",
-        "which",
-        "matching",
-        "multiline",
-        "span",
-        "limit",
-        "most",
-        "more",
-        "after",
-        "stop",
-        "starting",
-        "start",
-        "begin",
-        "beginning",
-        "skip",
-        "offset",
-        "from",
-        "line",
-        "between",
-        "through",
-        "until",
-        "second",
-        "seconds",
-        "minute",
-        "minutes",
-        "hour",
-        "timeout",
-        "delete",
-        "remove",
-        "drop",
-        "strip",
-        "erase",
-        "replace",
-        "instances",
-        "places",
-        "rename",
-        "file",
-        "files",
-        "that",
-        "content",
-        "contents",
-        "show",
-        "contain",
-        "contains",
-        "match",
-        "matches",
-        "inside",
-        "under",
-        "below",
-        "within",
-        "folder",
-        "directory",
-        "extension",
-        "ending",
-        "recursively",
-        "don't",
-        "dont",
-        "never",
-        "mails",
-        "already",
-        "what",
-        "does",
-        "mean",
-        "work",
-        "these",
-        "single",
-        "directly",
-        "subfolders",
-    ]
-)
+from pytest_mcpbench.training.generate.pools import words
+
+KEEP = frozenset(words("keep"))
 """Words that no slip of the finger falls on: what a row expects hangs on them."""
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -179,10 +87,9 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def noisy(pieces: tuple[Piece, ...], rng: Random) -> tuple[Piece, ...]:
+def noisy(pieces: tuple[Piece, ...], rng: Random, *, slips: bool = True) -> tuple[Piece, ...]:
     """The pieces as somebody in a hurry types them: slips, missing apostrophes, all small or all capital letters."""
-    draw = rng.random()
-    if draw < 0.05:
+    if rng.random() < 0.05 and slips:
         pieces = _with_slips(pieces, rng)
     if rng.random() < 0.08:
         pieces = _mapped(pieces, lambda text: _APOSTROPHE.sub("", text))

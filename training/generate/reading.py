@@ -29,6 +29,7 @@ def read_clause(make: Maker) -> Clause:
     path = make.values.path()
     numbers, shown = _numbers(make, kind)
     slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind")), **shown}
+    slots["Name"] = Slot(make.values.of("Name"))
     return make.clause(phrasing, slots, _alternatives(path, kind, numbers))
 
 

@@ -19,8 +19,9 @@ _PLACES = {
 _NO_FILE = {name: share for name, share in _PLACES.items() if name != "file"}
 _NAMES_A_SYMBOL = re.compile(
     r"\b(used?|uses|using|called|calls?|defined?|definition|usages?|references?|imported|imports?|declared|implemented"
-    r"|initialized|assigned|renamed|handled|created)\b"
+    r"|initialized|assigned|renamed|handled|created|function|class|method|variable|constant|component|struct)\b"
 )
+_NAMES_A_KIND = re.compile(r"\b(function|class|method|variable|constant|component|struct)\b")
 _WANTS_A_PATTERN = re.compile(r"\b(regex|regular expression|pattern|match(es)? (of|for|against)|matching \{what\})")
 _META = re.compile(r"[.^$*+?()\[\]{}|\\]")
 _NOTE_ENDS = ("", "", "", "s", " comments", " comments", " notes", " markers", " comment")
@@ -47,7 +48,7 @@ def searched(make: Maker, template: str) -> tuple[Slot, str]:
     if _WANTS_A_PATTERN.search(template) and make.chance(0.75):
         return Slot(make.values.search("regex"), "regex"), "regex"
     if _NAMES_A_SYMBOL.search(template):
-        kind = make.draw({"sym": 0.9, "text": 0.1})
+        kind = "sym" if _NAMES_A_KIND.search(template) else make.draw({"sym": 0.9, "text": 0.1})
     else:
         kind = make.draw({"sym": 0.32, "text": 0.4, "notes": 0.14, "regex": 0.14})
     if kind == "notes":

@@ -3,7 +3,15 @@
 import re
 
 from pytest_mcpbench.core.case import ExpectedCall
-from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, one_call
+from pytest_mcpbench.training.generate.compose import (
+    Alternatives,
+    Clause,
+    EmptyPoolError,
+    Maker,
+    Phrasing,
+    is_order,
+    one_call,
+)
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.pools import lines, side
 from pytest_mcpbench.training.generate.quoting import Look, Slot
@@ -16,7 +24,9 @@ _LOOKS: dict[str, Look] = {
     "stem": "symbol", "pip": "symbol", "npm": "symbol", "cargo": "symbol", "branch": "symbol", "host": "path",
     "url": "path", "const": "plain",
 }  # fmt: skip
-_SEARCHING = ("grep", "egrep", "rg ", "find ", "cat ", "head ", "tail ", "less ", "git grep")
+_SEARCHING = ("grep", "egrep", "rg ", "find ")
+_NEVER_BARE = "\"'$`\\! ()#&;<>*?|~+@"
+_NEVER_QUOTED = "\"'$`\\!"
 _READS = re.compile(r"(?:cat|less) (\S+)|head -(?:n )?(\d+) (\S+)")
 _UNITS: tuple[tuple[str, int, tuple[int, ...]], ...] = (
     ("second", 1000, (5, 10, 15, 20, 30, 45, 60, 90, 120)),
@@ -84,12 +94,12 @@ def described(make: Maker) -> Clause:
     phrase = expand(what, make.rng)
     for name, number in _SLOT.findall(phrase):
         value = make.values.of("CONST" if name == "const" else name)
-        if any(mark in value for mark in "\"'$`\\! ()#&;") or (name == "phrase" and len(value) > 60):
-            raise EmptyPoolError("a value that a shell would need in quotes")
+        if set(value) & set(_NEVER_QUOTED if name in ("msg", "phrase") else _NEVER_BARE):
+            raise EmptyPoolError("a value that a shell would need in other quotes")
         values[name + number] = value
         slots[name + number] = Slot(value, _LOOKS.get(name, "plain"))
     filled = [_SLOT.sub(lambda match: values.get(match.group(1) + match.group(2), match.group(0)), c) for c in commands]
-    return make.clause(Phrasing(text=phrase, order=True), slots, ran(filled[0], tuple(filled[1:])))
+    return make.clause(Phrasing(text=phrase, order=is_order(phrase)), slots, ran(filled[0], tuple(filled[1:])))
 
 
 def _command_slot(command: str, kind: str) -> Slot:

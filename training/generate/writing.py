@@ -102,6 +102,8 @@ def _block(make: Maker, kind: str) -> Clause:
     entries = [entry for entry in blocks("contents") if side((entry[1],), make.split)]
     suits, body = make.rng.choice(entries)
     content = make.values.fill(body)
+    if suits == ("txt",) and make.chance(0.4):
+        content = "\n".join(short_content(make) for _ in range(make.rng.randrange(3, 7)))
     name = make.rng.choice(suits)
     path = make.values.path(name) if name.islower() and "." not in name else make.values.folder() + f"/{name}"
     if "/" in path and "." not in name and not name.islower() and make.chance(0.5):
