@@ -154,7 +154,7 @@ def test_an_interrupt_is_not_taken_for_a_failure_of_the_model() -> None:
         run(FakeModel(fails=interrupt), ["a"])
 
 
-@pytest.mark.parametrize(("device", "size"), [("cuda:1", 64), ("cpu", 16), ("", 100), ("tpu", 16)])
+@pytest.mark.parametrize(("device", "size"), [("cuda:1", 64), ("cpu", 32), ("", 100), ("tpu", 32)])
 def test_the_size_of_a_batch_suits_the_device(device: str, size: int) -> None:
     model = FakeModel(device=device)
     run(model, [str(n) for n in range(100)])
