@@ -52,7 +52,7 @@ def _leaves(value: Json) -> list[str]:
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(made=plain_calls, data=st.data())
 def test_a_cut_text_holds_the_first_calls_or_none(fmt, made, data):
     text = render(made, fmt)
@@ -63,7 +63,7 @@ def test_a_cut_text_holds_the_first_calls_or_none(fmt, made, data):
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(made=plain_calls, data=st.data())
 def test_a_changed_character_never_brings_in_values_that_are_not_in_the_text(fmt, made, data):
     text = render(made, fmt)
@@ -75,7 +75,7 @@ def test_a_changed_character_never_brings_in_values_that_are_not_in_the_text(fmt
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(parts=st.lists(st.sampled_from([*UNITS, *PREFIXES]) | st.text(max_size=6), max_size=12))
 def test_no_mixture_of_markers_raises(fmt, parts):
     result = parse("".join(parts), fmt, TOOLS)
@@ -86,7 +86,7 @@ def test_no_mixture_of_markers_raises(fmt, parts):
 def test_no_answer_of_any_other_format_raises(fmt):
     for text in [answer.text for answer in ANSWERS] + [row[1] for row in MALFORMED]:
         parse(text, fmt, TOOLS)
-        for at in range(0, len(text), 7):
+        for at in range(0, len(text), 19):
             parse(text[:at], fmt, TOOLS)
 
 
@@ -141,8 +141,8 @@ def _slowest(size: int, unit: str, fmt: str) -> float:
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_a_hundred_thousand_hostile_characters_are_read_in_a_fraction_of_a_second(fmt):
-    assert max(_slowest(10**5, unit, fmt) for unit in UNITS) < 1.0
+def test_thirty_thousand_hostile_characters_are_read_in_a_fraction_of_a_second(fmt):
+    assert max(_slowest(30_000, unit, fmt) for unit in UNITS) < 0.5
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ calls = st.lists(
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(made=calls)
 def test_rendered_calls_are_read_back_with_their_types(fmt, made):
     try:
@@ -92,7 +92,7 @@ def test_every_format_carries_plain_text_and_numbers(fmt, text, number):
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(made=calls)
 def test_auto_reads_what_any_format_renders(fmt, made):
     try:
