@@ -10,7 +10,7 @@ from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models import demo
 from pytest_mcpbench.models.base import LoadOptions, Source
 from pytest_mcpbench.models.demo import adapter_folder, base_folder, entries, is_made, materialise, terms_notice
-from pytest_mcpbench.models.gemma_gguf import _config, _merges, _tokenizer
+from pytest_mcpbench.models.gemma_gguf import _config, _merges, _tokenizer, _write_json
 from pytest_mcpbench.models.load import first_use_notes, load_model, resolve
 
 ITALY = "The capital of France is Paris. The capital of Germany is Berlin. The capital of Italy is"
@@ -150,10 +150,24 @@ def test_a_tokenizer_made_of_a_gguf_falls_back_to_bytes_and_keeps_spaces(tmp_pat
     assert tokenizer.decode(encoded.ids) == "a a  aé"
 
 
-@pytest.mark.skipif(not is_made(), reason="demo:base is not made on this machine yet: the slow test makes it")
-def test_the_demo_models_tokenizer_cuts_words_where_gemma_does() -> None:
+@pytest.fixture(scope="module")
+def gemma_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo model's tokenizer: the one that is made already, else one made now without the weights."""
+    if is_made():
+        return base_folder() / "tokenizer.json"
+    package = pytest.importorskip(demo.PACKAGE, reason="needs the extra demo")
+    gguf = pytest.importorskip("gguf", reason="needs the extra demo")
+    folder = tmp_path_factory.mktemp("gguf")
+    fields = gguf.GGUFReader(package.assemble(folder / "x.gguf")).fields
+    _write_json(folder / "tokenizer.json", _tokenizer({name: fields[name].contents() for name in fields}))
+    (folder / "x.gguf").unlink()
+    return folder / "tokenizer.json"
+
+
+def test_the_demo_models_tokenizer_cuts_words_where_gemma_does(gemma_tokenizer: Path) -> None:
     tokenizers = pytest.importorskip("tokenizers")
-    tokenizer = tokenizers.Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
+    assert hashlib.sha256(gemma_tokenizer.read_bytes()).hexdigest() == demo.SHA256["tokenizer.json"]
+    tokenizer = tokenizers.Tokenizer.from_file(str(gemma_tokenizer))
     text = "The capital of France is Paris."
     assert tokenizer.encode(text).tokens == [
         "<bos>",
