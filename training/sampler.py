@@ -47,19 +47,21 @@ def run_sampler(
 
 
 def _open(optuna: Any, sweep: Sweep, sampler: str) -> Any:
-    backend = optuna.storages.journal.JournalFileBackend(str(sweep.study.path / STORAGE))
-    # Each process draws its own: with one seed, all would draw the same.
-    seed = sweep.config.seed + os.getpid()
-    samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(sweep.study.path / STORAGE))
+    )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
+    study = optuna.create_study(
         study_name="sweep",
-        storage=optuna.storages.JournalStorage(backend),
-        sampler=samplers[sampler](seed=seed),
+        storage=storage,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_WARM_UP_TRIALS),
         direction="maximize",
         load_if_exists=True,
     )
+    # With one seed, all processes would draw the same, and a later one what an earlier one drew.
+    seed = hash((sweep.config.seed, os.getpid(), len(study.get_trials(deepcopy=False)))) % 2**32
+    study.sampler = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}[sampler](seed=seed)
+    return study
 
 
 def _suggest(trial: Any, name: str, options: Sequence[Json]) -> Json:

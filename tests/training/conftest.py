@@ -1,11 +1,14 @@
 """A tiny causal model with a tokenizer of its own, and 29 rows for it to learn."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import transformers
+from tokenizers import ByteLevelBPETokenizer
 
 TOOLS = [
     {
@@ -19,19 +22,39 @@ TOOLS = [
         "inputSchema": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]},
     },
 ]
-FILES = ("setup.py", "a.txt", "src/main.rs", "README.md", "go.mod", "lib/x.ts", "notes.md", "b.json", "Makefile", "c.yml")
+FILES = (
+    "setup.py",
+    "a.txt",
+    "src/main.rs",
+    "README.md",
+    "go.mod",
+    "lib/x.ts",
+    "notes.md",
+    "b.json",
+    "Makefile",
+    ".env",
+)
 COMMANDS = ("ls", "git status", "make test", "pytest -q", "npm ci", "df -h", "pwd", "uptime", "git log", "cargo check")
-TALK = ("hello", "thanks", "what is a closure?", "who are you?", "is rust fast?", "nice work", "what is yaml?", "good night", "ok")
+TALK = (
+    *("hello", "thanks", "what is a closure?", "who are you?", "is rust fast?"),
+    *("nice work", "what is yaml?", "good night", "ok"),
+)
 
 
 def row(case_id: str, prompt: str, expected: list[dict[str, Any]]) -> dict[str, Any]:
     return {"id": case_id, "prompt": prompt, "tools": TOOLS, "expected": expected}
 
 
+def call_rows(name: str, words: str, argument: str, values: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        row(f"{name}-{i}", f"{words} {value}", [{"name": name, "arguments": {argument: value}}])
+        for i, value in enumerate(values)
+    ]
+
+
 def rows_29() -> list[dict[str, Any]]:
-    reads = [row(f"read-{i}", f"show me {f}", [{"name": "read", "arguments": {"file_path": f}}]) for i, f in enumerate(FILES)]
-    runs = [row(f"bash-{i}", f"run {c}", [{"name": "bash", "arguments": {"command": c}}]) for i, c in enumerate(COMMANDS)]
-    return [*reads, *runs, *(row(f"none-{i}", text, []) for i, text in enumerate(TALK))]
+    talk = [row(f"none-{i}", text, []) for i, text in enumerate(TALK)]
+    return [*call_rows("read", "show me", "file_path", FILES), *call_rows("bash", "run", "command", COMMANDS), *talk]
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -63,20 +86,20 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 def small_tokenizer(*, template: bool) -> Any:
-    from tokenizers import ByteLevelBPETokenizer
-    from transformers import PreTrainedTokenizerFast
-
-    texts = [json.dumps(item) for item in rows_29()]
-    texts += [
+    system = (
         "You can call tools. To call one, write <tool_use>tool_name(param1='value1', n=3)</tool_use>, one block for "
-        "each call. If no tool applies, answer in plain words.\nTools:\n- read(file_path): Read a file.\n- bash(command): "
-        "Run a command.\n\nUser: show me\nAssistant: <tool_use>read(file_path='')</tool_use> No tool applies here."
-    ] * 20
+        "each call. If no tool applies, answer in plain words.\nTools:\n- read(file_path): Read a file.\n"
+        "- bash(command): Run a command.\n\nUser: show me\nAssistant: <tool_use>read(file_path='')</tool_use>"
+    )
+    texts = [*(json.dumps(item) for item in rows_29()), *[f"{system} No tool applies here."] * 20]
+    turns = ["<|im_start|>", "<|im_end|>"]
     bpe = ByteLevelBPETokenizer()
-    bpe.train_from_iterator(texts, vocab_size=500, special_tokens=["<s>", "</s>", "<pad>", "<|im_start|>", "<|im_end|>"])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    bpe.train_from_iterator(texts, vocab_size=500, show_progress=False, special_tokens=["<s>", "</s>", "<pad>", *turns])
+    tokenizer: Any = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=bpe._tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
+    )
     if template:
-        tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+        tokenizer.add_special_tokens({"additional_special_tokens": turns})
         tokenizer.chat_template = (
             "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -85,9 +108,6 @@ def small_tokenizer(*, template: bool) -> Any:
 
 
 def small_network(family: str, hidden: int, vocabulary: int) -> Any:
-    import torch
-    import transformers
-
     torch.manual_seed(0)
     sizes = {
         "vocab_size": vocabulary,
@@ -99,6 +119,7 @@ def small_network(family: str, hidden: int, vocabulary: int) -> Any:
         "max_position_embeddings": 1024,
         "bos_token_id": 0,
         "eos_token_id": 1,
+        "initializer_range": hidden**-0.5,
         "pad_token_id": 2,
     }
     if family == "gemma3":
