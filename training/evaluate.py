@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pytest_mcpbench.training.batches import batches_by_length
+from pytest_mcpbench.training.encode import EncodedRow
+from pytest_mcpbench.training.lora import merged
+from pytest_mcpbench.training.objective import CompletionHead, arithmetic, row_results
 
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.formats import Format
@@ -16,10 +20,6 @@ from pytest_mcpbench.models.base import ModelInfo
 from pytest_mcpbench.models.engine import generate
 from pytest_mcpbench.models.hf import HFModel
 from pytest_mcpbench.models.prompt import PLAIN_STOPS, PromptStyle, completion_text
-from pytest_mcpbench.training.batches import batches_by_length
-from pytest_mcpbench.training.encode import EncodedRow
-from pytest_mcpbench.training.lora import merged
-from pytest_mcpbench.training.objective import CompletionHead, arithmetic, collate, row_results
 
 _COLUMNS = ("loss", "generated", "attempted", "detected", "parsed", "correct", "parameters")
 
@@ -80,7 +80,7 @@ class Evaluator:
         with context:
             for batch in batches_by_length([len(rows[at]) for at in mine], self.settings.batch_size):
                 indices = [mine[at] for at in batch]
-                encoded = collate([rows[at] for at in indices], self.accelerator.device)
+                encoded = self.head.collate([rows[at] for at in indices], self.accelerator.device)
                 losses, wrong = row_results(self.head.logits(self.model, encoded), encoded)
                 for at, loss, count in zip(indices, losses.tolist(), wrong.tolist(), strict=True):
                     table[at, 0] = loss if math.isfinite(loss) else math.inf

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-
-from pytest_mcpbench.errors import TrainingError
-from pytest_mcpbench.training.batches import StepPlan, plan_epoch, share_of_step
+from pytest_mcpbench.training.batches import Split, StepPlan, plan_epoch, share_of_step
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.course import (
     Course,
@@ -25,9 +23,11 @@ from pytest_mcpbench.training.evaluate import Evaluator
 from pytest_mcpbench.training.folder import RunFolder
 from pytest_mcpbench.training.lora import adapter_tensors, whole
 from pytest_mcpbench.training.monitor import indicators, newly_fired
-from pytest_mcpbench.training.objective import CompletionHead, arithmetic, collate, loss_sum
+from pytest_mcpbench.training.objective import CompletionHead, arithmetic, loss_sum
 from pytest_mcpbench.training.report import Evaluation, StepPoint
 from pytest_mcpbench.training.state import optimizer_tensors, restore
+
+from pytest_mcpbench.errors import TrainingError
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,22 +105,19 @@ class TrainingLoop:
         """The steps that are left, counted from 1, each with this process's part of it."""
         lengths = [len(row) for row in self.sets.train]
         completions = [len(row.completion) for row in self.sets.train]
-        config, accelerator = self.config, self.accelerator
+        config = self.config
+        split = Split(
+            rank=self.accelerator.process_index,
+            processes=self.accelerator.num_processes,
+            rows=config.per_device_train_batch_size,
+            tokens=config.micro_batch_tokens,
+        )
         step = 0
         for epoch in range(config.num_train_epochs):
             for rows in plan_epoch(lengths, config.effective_batch_size, config.seed, epoch):
                 step += 1
                 if step > self.course.step:
-                    yield (
-                        step,
-                        share_of_step(
-                            rows,
-                            completions,
-                            config.per_device_train_batch_size,
-                            accelerator.process_index,
-                            accelerator.num_processes,
-                        ),
-                    )
+                    yield step, share_of_step(rows, lengths, completions, split)
 
     def _take_step(self, step: int, plan: StepPlan) -> None:
         """One optimizer step: the mean loss of all its completion tokens, over all processes."""
@@ -133,7 +130,7 @@ class TrainingLoop:
         assert tally is not None
         for index, micro in enumerate(plan.micro_batches):
             last = index == len(plan.micro_batches) - 1
-            batch = collate([self.sets.train[row] for row in micro or (0,)], self.accelerator.device)
+            batch = self.head.collate([self.sets.train[row] for row in micro or (0,)], self.accelerator.device)
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 with arithmetic(self.accelerator.device, self.dtype):
                     loss = loss_sum(self.head.logits(self.model, batch), batch) * (1 if micro else 0)
