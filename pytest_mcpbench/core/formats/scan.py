@@ -48,10 +48,15 @@ class Marked(Family):
         return Walk(self, text, tools).result()
 
     def is_complete(self, text: str) -> bool:
-        """Whether calls were made, none of them in unfinished reasoning, and what follows begins no other."""
+        """Whether calls were made, none of them in unfinished reasoning, and what follows begins no other.
+
+        A list that is the whole message is complete with its bracket, as anything behind it would spoil it.
+        """
         walk = Walk(self, text, None)
         if walk.result().status != "parsed" or walk.unclosed:
             return False
+        if walk.closed_list:
+            return True
         rest = text[walk.calls_end :]
         if not rest.strip():
             return len(rest) > MAX_BLANK
@@ -91,6 +96,7 @@ class Walk:
     thoughts: list[tuple[int, int]] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
     unclosed: bool = False
+    closed_list: bool = False
     _at: int = 0
     _end: int = 0
     _stray: tuple[int, int] | None = None
@@ -222,6 +228,7 @@ class Walk:
             return False
         self.calls.extend(block.calls)
         self.calls_end = block.end
+        self.closed_list = self.text[block.end - 1] == "]"
         if block.note:
             self.notes[block.note] = None
         return True

@@ -29,6 +29,13 @@ def test_rendered_calls_are_complete_when_prose_or_much_white_space_follows_and_
         assert family.is_complete(text + "\n" * 9)
 
 
+@pytest.mark.parametrize("fmt", ["pythonic", "gemma3", "xlam", "auto"])
+def test_a_list_that_is_the_whole_message_is_complete_with_its_bracket(fmt):
+    text = render([READ, NOW], "xlam" if fmt == "xlam" else "pythonic")
+    assert get_format(fmt).is_complete(text)
+    assert not get_format(fmt).is_complete(text[:-1])
+
+
 @pytest.mark.parametrize("rest", ["", "\n", "\n<tool", "\n<tool_call>", "\n<tool_call>\n{"])
 def test_while_another_call_may_be_coming_nothing_is_complete(rest):
     assert not get_format("hermes").is_complete(f"<tool_call>\n{READ_JSON}\n</tool_call>{rest}")
