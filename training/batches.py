@@ -34,14 +34,29 @@ def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -
     return steps
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How a step is taken apart: over how many processes, and into forward passes of how many rows and tokens."""
+
+    rank: int
+    processes: int
+    rows: int
+    tokens: int
+
+
 def share_of_step(
-    rows: Sequence[int], completion_lengths: Sequence[int], micro_size: int, rank: int, processes: int
+    rows: Sequence[int], lengths: Sequence[int], completion_lengths: Sequence[int], split: Split
 ) -> StepPlan:
     """What one process does of a step's rows. A process that no row is left for gets an empty micro batch."""
-    mine = list(rows[rank::processes])
-    cuts = range(0, max(len(mine), 1), micro_size)
+    batches: list[list[int]] = [[]]
+    for row in rows[split.rank :: split.processes]:
+        width = max(lengths[row] for row in (*batches[-1], row))
+        full = len(batches[-1]) == split.rows or width * (len(batches[-1]) + 1) > split.tokens
+        if full and batches[-1]:
+            batches.append([])
+        batches[-1].append(row)
     return StepPlan(
-        micro_batches=tuple(tuple(mine[at : at + micro_size]) for at in cuts),
+        micro_batches=tuple(tuple(batch) for batch in batches),
         tokens=sum(completion_lengths[row] for row in rows),
     )
 

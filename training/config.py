@@ -66,6 +66,7 @@ class MCPFineTuningConfig:
     num_train_epochs: int = _option(5, "passes over the training rows", low=1, high=1000)
     per_device_train_batch_size: int = _option(4, "rows in one forward pass", low=1, high=4096)
     gradient_accumulation_steps: int = _option(4, "forward passes in one step of one process", low=1, high=4096)
+    micro_batch_tokens: int = _option(16384, "tokens in one forward pass; more rows are split", low=16)
     max_seq_length: int = _option(1024, "longest row in tokens; a longer one is refused", low=16, high=131072)
     lora_r: int = _option(32, "rank of the LoRA matrices", low=1, high=1024)
     lora_alpha: int = _option(64, "LoRA's scale is lora_alpha / lora_r", low=1, high=8192)

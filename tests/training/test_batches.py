@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mcpbench.training.batches import batches_by_length, plan_epoch, share_of_step
+from pytest_mcpbench.training.batches import Split, batches_by_length, plan_epoch, share_of_step
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.course import evaluates_at, learning_rate_at
 
@@ -29,15 +29,20 @@ def test_rows_of_like_length_share_a_step() -> None:
     assert sum(spreads) / len(spreads) < 8
 
 
-@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 5))
-def test_processes_share_a_step_s_rows_without_loss_or_doubles(rows: int, micro: int, processes: int) -> None:
-    completions = list(range(1, rows + 1))
-    shares = [share_of_step(range(rows), completions, micro, rank, processes) for rank in range(processes)]
-    seen = [row for share in shares for batch in share.micro_batches for row in batch]
-    assert sorted(seen) == list(range(rows))
+@given(lengths_of_rows, st.integers(1, 9), st.integers(1, 5), st.integers(1, 2000))
+def test_processes_share_a_step_s_rows_without_loss_or_doubles(
+    lengths: list[int], micro: int, processes: int, tokens: int
+) -> None:
+    rows, completions = range(len(lengths)), list(range(1, len(lengths) + 1))
+    splits = [Split(rank=rank, processes=processes, rows=micro, tokens=tokens) for rank in range(processes)]
+    shares = [share_of_step(rows, lengths, completions, split) for split in splits]
+    batches = [batch for share in shares for batch in share.micro_batches]
+    assert sorted(row for batch in batches for row in batch) == list(rows)
     assert {share.tokens for share in shares} == {sum(completions)}
     assert all(share.micro_batches for share in shares)  # every process has a backward pass to take part in
-    assert all(len(batch) <= micro for share in shares for batch in share.micro_batches)
+    for batch in batches:
+        assert len(batch) <= micro
+        assert len(batch) <= 1 or len(batch) * max(lengths[row] for row in batch) <= tokens
 
 
 @given(lengths_of_rows, st.integers(1, 20))

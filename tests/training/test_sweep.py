@@ -232,14 +232,7 @@ def test_the_command_trains_a_grid_and_touches_the_final_cases_once(
     make_model: MakeModel, rows_file: Path, tmp_path: Path
 ) -> None:
     rows, out = str(rows_file), str(tmp_path / "out")
-    settings = {
-        "per-device-train-batch-size": 29,
-        "num-train-epochs": 1,
-        "eval-rows": 4,
-        "max-new-tokens": 5,
-        "lora-r": 4,
-    }
-    flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    settings = "--per-device-train-batch-size 29 --num-train-epochs 1 --eval-rows 4 --max-new-tokens 5 --lora-r 4"
     model = str(make_model(hidden=32))
     command = ["sweep", "--data", rows, "--validation", rows, "--model", model, "--output", out, *settings.split()]
     grid = ["--grid", "data_fraction=0.5,1.0", "--final-cases", rows]
