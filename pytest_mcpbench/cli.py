@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pytest_mcpbench.commands import reports, results
+from pytest_mcpbench.commands import release, reports, results
 from pytest_mcpbench.core.dataset import CaseReader, cases_hash
 from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.load import list_models
@@ -16,6 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 cases_app = typer.Typer(no_args_is_help=True)
 app.add_typer(results.app)
 app.add_typer(reports.app)
+app.add_typer(release.app)
 app.add_typer(cases_app, name="cases", help="Check case files and import other case sets.")
 
 

@@ -1,0 +1,81 @@
+"""The markdown summary."""
+
+import json
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_mcpbench.core.markdown import code, escape, markdown_of
+from pytest_mcpbench.core.result import to_json
+from pytest_mcpbench.core.run import RunResult
+
+COLUMNS = ("level3", "level4", "level1", "level2")
+
+
+def table_rows(text: str, head: str) -> list[list[str]]:
+    lines = text.split("\n")
+    start = next(number for number, line in enumerate(lines) if line.startswith(head))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    return rows
+
+
+def test_its_numbers_are_the_result_files(run: RunResult) -> None:
+    document, text = json.loads(to_json(run)), markdown_of(run)
+    rows = table_rows(text, "| model |")
+    assert [row[0] for row in rows] == list(document["models"])
+    for row in rows:
+        entry = document["models"][row[0]]
+        assert row[2] == entry["tier"]
+        for level, cell in zip(COLUMNS, row[3:7], strict=True):
+            rate = entry["levels"][level]
+            assert f"({rate['correct']}/{rate['n']})" in cell
+            assert abs(float(cell.split(" %")[0]) - 100 * rate["rate"]) < 0.06
+    for tool, *cells in table_rows(text, "| tool accuracy |"):
+        for label, cell in zip(document["models"], cells, strict=True):
+            rate = document["models"][label]["tools"][tool]["level3"]
+            assert f"({rate['correct']}/{rate['n']})" in cell
+
+
+def test_every_gate_that_did_not_pass_is_listed(run: RunResult) -> None:
+    text = markdown_of(run)
+    stopped = [verdict for verdict in run.gates if not verdict.passed]
+    assert stopped
+    for verdict in stopped:
+        assert f"**{verdict.status}** {escape(f'{verdict.gate} {verdict.model}')}" in text
+
+
+def test_the_verdict_comes_first_and_three_failures_last(run: RunResult) -> None:
+    text = markdown_of(run)
+    assert text.startswith("## ❌ finetuned and int4 must not ship; int8 is undecided")
+    assert text.count("\n- `") == 3
+
+
+def test_hostile_texts_stay_text(hostile: RunResult) -> None:
+    text = markdown_of(hostile)
+    spans_gone = re.sub(r"(`+).*?\1", "", text)
+    for mark in ("<script", "<img", "<details", "@someone", "](javascript"):
+        assert mark not in spans_gone
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert len(text) < 60_000  # a pull request's comment takes 65,536 characters
+
+
+@given(st.text())
+def test_a_code_span_cannot_be_closed_by_its_text(text: str) -> None:
+    span = code(text)
+    fence = re.match("`+", span)[0]
+    assert span.endswith(fence)
+    inner = span[len(fence) : -len(fence)]
+    assert fence not in re.findall("`+", inner)
+    assert "\n" not in span
+
+
+@given(st.text())
+def test_escaped_text_holds_no_markup(text: str) -> None:
+    shown = escape(text)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]|<>]", shown)
+    assert "\n" not in shown
