@@ -54,6 +54,7 @@ def training_facts(report: TrainingReport, rows: Sequence[Case], files: Sequence
     facts = {
         "schema": "mcpbench.trained/1",
         "base": report.base,
+        "format": report.format,
         "config": dict(report.config),
         "files": [asdict(file) for file in files],
         "machine": asdict(report.machine),

@@ -83,6 +83,7 @@ def run_finetuning(
         report = TrainingReport(
             config=asdict(config),
             base=prepared.base.name,
+            format=prepared.base.style(config).fmt.name,
             train_rows=len(prepared.train),
             validation_rows=prepared.sets.validation_n,
             trainable_parameters=sum(p.numel() for p in loop.network.parameters() if p.requires_grad),

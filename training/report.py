@@ -121,7 +121,8 @@ class Machine:
 class TrainingReport:
     """One finished run. `ended` is `completed`, `early stop` or `pruned`; `seconds` of training with its evaluations.
 
-    `setup_s` is the time before the first step, of which loading a model that was in memory already costs none.
+    `setup_s` is the time before the first step, of which loading a model that was in memory already costs none;
+    `format` the wire format that the model learned to write.
     """
 
     config: Mapping[str, Any]
@@ -138,6 +139,7 @@ class TrainingReport:
     points: tuple[StepPoint, ...]
     evaluations: tuple[Evaluation, ...]
     indicators: tuple[Indicator, ...] = ()
+    format: str = "native"
     schema: str = SCHEMA
 
     @property

@@ -111,6 +111,14 @@ def trained_on(folder: Path) -> tuple[str, ...]:
     return tuple(str(row) for row in hashes) if isinstance(hashes, list) else ()
 
 
+def trained_format(folder: Path) -> str | None:
+    """The wire format that the model in the folder was trained to write; None where its training left no record."""
+    if not (folder / TRAINING).is_file():
+        return None
+    found = read_json(folder / TRAINING).get("format")
+    return found if isinstance(found, str) else None
+
+
 def _decides(path: Path) -> bool:
     return path.name not in _NOT_DECIDING and path.suffix in _DECIDING
 

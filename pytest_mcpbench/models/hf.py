@@ -13,7 +13,7 @@ import torch
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
 from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
-from pytest_mcpbench.models.folder import check_checkpoint, fingerprint, trained_on
+from pytest_mcpbench.models.folder import check_checkpoint, fingerprint, trained_format, trained_on
 from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
 from pytest_mcpbench.models.stops import RowStops, end_tokens
@@ -141,7 +141,7 @@ def load(source: Source, options: LoadOptions) -> HFModel:
         model = model.to(device).eval()
     own = source.path if source.base else base
     weights = check_checkpoint(base) + ([own / "adapter_model.safetensors"] if source.base else [])
-    fmt = pick_format(options.fmt, tokenizer.chat_template)
+    fmt = pick_format(options.fmt, tokenizer.chat_template, trained_format(source.path))
     info = ModelInfo(
         spec=source.spec,
         kind=source.kind,

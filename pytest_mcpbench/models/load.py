@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_mcpbench.core.floors import FLOORS
 from pytest_mcpbench.core.formats import Format, get_format
+from pytest_mcpbench.core.formats.detect import detect_format
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models import demo, hub, null, replay
 from pytest_mcpbench.models.base import LoadOptions, Model, Source
@@ -146,9 +147,15 @@ def first_use_notes(source: Source) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def pick_format(name: str, chat_template: str | None = None) -> Format:
-    """The format that a model is spoken to in: the named one; for `auto`, this is the one place that decides."""
-    return get_format("native" if name == "auto" else name)
+def pick_format(name: str, chat_template: str | None = None, trained: str | None = None) -> Format:
+    """The format that a model is spoken to in.
+
+    For `auto` the one it was trained in, else the one whose markers its chat template has, else native.
+    """
+    if name != "auto":
+        return get_format(name)
+    found = trained or (detect_format(chat_template) if chat_template else None)
+    return get_format(found or "native")
 
 
 def list_models() -> list[ModelEntry]:

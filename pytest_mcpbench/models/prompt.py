@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 
 from pytest_mcpbench.core.case import Case, Message, Tool
 from pytest_mcpbench.core.formats import Format
+from pytest_mcpbench.core.formats.base import uses_own_template
+from pytest_mcpbench.core.formats.messages import message_objects, tool_object
 from pytest_mcpbench.core.plan import Request
 from pytest_mcpbench.errors import ModelError
 
@@ -56,7 +58,12 @@ class PromptStyle:
 
 
 def build_prompt(request: Request, style: PromptStyle) -> Prompt:
-    """The prompt for a request. It never ends in white space unless the chat template itself does."""
+    """The prompt for a request. It never ends in white space unless the chat template itself does.
+
+    A chat template of the format's own family offers the tools itself; otherwise the system text does.
+    """
+    if style.templated and uses_own_template(style.fmt):
+        return Prompt(key=request.key, text=_with_own_tools(request, style), adds_bos=False)
     turns = _with_instructions(request.messages, request.tools, style)
     if style.templated:
         return Prompt(key=request.key, text=_templated(turns, style), adds_bos=False)
@@ -82,6 +89,30 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
     if len(ids) > 1 and ids[0] == ids[1] == tokenizer.bos_token_id:
         del ids[0]
     return ids
+
+
+def _with_own_tools(request: Request, style: PromptStyle) -> str:
+    """The conversation and the tools through the template. Raises ModelError if it leaves a tool or the request out."""
+    assert style.tokenizer is not None, "only a tokenizer has a template"
+    try:
+        text = str(
+            style.tokenizer.apply_chat_template(
+                message_objects(request.messages),
+                tools=[tool_object(tool) for tool in request.tools],
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,
+            )
+        )
+    except Exception as error:  # a template raises what it likes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(f"the chat template cannot render this conversation with its tools ({reason})") from error
+    dropped = next((tool.name for tool in request.tools if tool.name not in text), None)
+    if dropped is not None:
+        raise ModelError(
+            f"the chat template leaves the tool {dropped!r} out; offer the tools in the system text: --mcp-format=native"
+        )
+    return text
 
 
 def _with_instructions(messages: Sequence[Message], tools: Sequence[Tool], style: PromptStyle) -> list[Message]:
