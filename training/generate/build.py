@@ -6,12 +6,6 @@ from importlib.resources import files
 from pathlib import Path
 from random import Random
 
-from pytest_mcpbench.core.case import Case, Message, Tool
-from pytest_mcpbench.core.dataset import read_tools
-from pytest_mcpbench.core.formats import parse, render
-from pytest_mcpbench.core.overlap import PromptIndex, normalized
-from pytest_mcpbench.core.schema import ArgumentChecker
-from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.generate.compose import Clause, EmptyPoolError, Maker, finished
 from pytest_mcpbench.training.generate.editing import edit_clause
 from pytest_mcpbench.training.generate.finding import glob_clause
@@ -23,6 +17,13 @@ from pytest_mcpbench.training.generate.refusing import refused_clause
 from pytest_mcpbench.training.generate.searching import grep_clause
 from pytest_mcpbench.training.generate.shell import bash_clause
 from pytest_mcpbench.training.generate.writing import write_clause
+
+from pytest_mcpbench.core.case import Case, Message, Tool
+from pytest_mcpbench.core.dataset import read_tools
+from pytest_mcpbench.core.formats import parse, render
+from pytest_mcpbench.core.overlap import PromptIndex, normalized
+from pytest_mcpbench.core.schema import ArgumentChecker
+from pytest_mcpbench.errors import TrainingError
 
 BUILDERS: dict[str, Callable[[Maker], Clause]] = {
     "read": read_clause, "write": write_clause, "edit": edit_clause, "bash": bash_clause, "grep": grep_clause,

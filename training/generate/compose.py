@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
-from pytest_mcpbench.core.case import ExpectedCall, Json
 from pytest_mcpbench.training.generate.phrases import (
     Piece,
     expand,
@@ -19,6 +18,8 @@ from pytest_mcpbench.training.generate.phrases import (
 from pytest_mcpbench.training.generate.pools import Split, lines, sections, side
 from pytest_mcpbench.training.generate.quoting import Habit, Slot, habit_of, shown_as
 from pytest_mcpbench.training.generate.values import Values
+
+from pytest_mcpbench.core.case import ExpectedCall, Json
 
 Alternatives = tuple[tuple[ExpectedCall, ...], ...]
 End = Literal["closed", "bare", "open"]
@@ -202,10 +203,13 @@ def _capitalised(pieces: tuple[Piece, ...], rng: Random) -> tuple[Piece, ...]:
 
 def _around(pieces: tuple[Piece, ...], clause: Clause, make: Maker, tool: str) -> tuple[Piece, ...]:
     """Sentences before and after. After an open end nothing may stand; a mark closes what comes before."""
-    before = make.draw({"0": 0.8, "1": 0.17, "2": 0.03})
+    block_first = not pieces[0].literal and "\n" in pieces[0].text
+    fenced = pieces[0].text.startswith("```")
+    before = make.draw({"0": 0.8, "1": 0.17, "2": 0.03}) if fenced or not block_first else "0"
     for _ in range(int(before)):
         if context := context_line(make, "before", tool):
-            pieces = (*context, Piece("\n" if make.chance(0.08) else " "), *pieces)
+            pieces = (*context, Piece("\n" if block_first or make.chance(0.08) else " "), *pieces)
+            block_first = False
     if clause.end != "open" and make.chance(0.12) and (context := context_line(make, "after", tool)):
         closed = pieces[-1].literal and pieces[-1].text.rstrip()[-1:] in ".?!"
         pieces = (*pieces, Piece(" " if closed else ". "), *context)

@@ -2,14 +2,16 @@
 
 import re
 
-from pytest_mcpbench.training.generate.compose import Alternatives, Clause, Maker, Phrasing, one_call
+from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.pools import blocks, lines, side
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
+from pytest_mcpbench.training.generate.snippets import FILES
 
 _SHARES = {
-    "one": 0.44, "all": 0.17, "del": 0.12, "del_all": 0.03, "rename": 0.09, "from_to": 0.09, "block": 0.05,
+    "one": 0.46, "all": 0.16, "del": 0.12, "del_all": 0.03, "rename": 0.07, "from_to": 0.05, "block": 0.1,
     "sed": 0.01,
 }  # fmt: skip
+_MAX_TEXT = 76
 _CODE_EXTENSIONS = ("py", "js", "ts", "go", "rs", "java", "c", "cpp", "rb", "php", "tsx", "kt")
 
 
@@ -41,6 +43,8 @@ def old_and_new(make: Maker, kind: str = "one") -> tuple[str, str, str]:
     elif kind == "from_to":
         thing, old, new = make.rng.choice(side(lines("things"), make.split)).split(" | ")
         pair = fill(old, memo), fill(new, memo), thing
+    elif make.chance(0.55):
+        pair = (*_composed_pair(make), "")
     else:
         entries = side(lines("edits"), make.split)
         old, new = make.rng.choice(entries).split(" ⇒ ")
@@ -61,7 +65,38 @@ def edited(path: str, old: str, new: str, *, every: bool = False, rename: bool =
     return ((one_call("edit", arguments, optional={"replace_all": (True, False) if rename else (False,)}),),)
 
 
+def _composed_pair(make: Maker) -> tuple[str, str]:
+    """A text that no other row has, and the same with a change, or another one of its kind."""
+    old = _composed_text(make)
+    if make.chance(0.62):
+        return old, make.values.snippets.mutated(old)
+    return old, _composed_text(make)
+
+
+def _composed_text(make: Maker) -> str:
+    coin, snippets = make.values.coin, make.values.snippets
+    for _ in range(20):
+        draw = make.rng.random()
+        if draw < 0.3:
+            text = snippets.line()
+        elif draw < 0.48:
+            text = coin.sentence(1, 8)
+        elif draw < 0.6:
+            text = coin.with_apostrophe()
+        elif draw < 0.78:
+            text = snippets.odd()
+        elif draw < 0.88:
+            text = snippets.expression()
+        else:
+            text = make.rng.choice((coin.number, coin.snake, coin.kebab, coin.any_word, snippets.literal))()
+        if text.strip() and len(text) < _MAX_TEXT:
+            return text
+    return coin.word()
+
+
 def _to_delete(make: Maker) -> str:
+    if make.chance(0.5):
+        return _composed_text(make)
     draw = make.rng.random()
     if draw < 0.45:
         return make.values.fill(make.rng.choice(side(lines("code"), make.split)))
@@ -100,9 +135,7 @@ def _simple(make: Maker, kind: str, phrasing: Phrasing) -> Clause:
 
 def _block(make: Maker) -> Clause:
     phrasing = make.phrasing("edit", "block")
-    entries = [entry for entry in blocks("code_blocks") if side((entry[1],), make.split)]
-    suits, body = make.rng.choice(entries)
-    old, new = make.values.fill(body).split("\n====\n")
+    suits, old, new = _composed_blocks(make) if make.chance(0.7) else _pool_blocks(make)
     path = make.values.path(make.rng.choice(suits))
     label = make.rng.choice(("", "", suits[0]))
     slots = {
@@ -114,6 +147,34 @@ def _block(make: Maker) -> Clause:
     both = one_call("edit", {"file_path": path, "old_string": old + "\n", "new_string": new + "\n"},
                     optional={"replace_all": (False,)})  # fmt: skip
     return Clause(pieces=clause.pieces, alternatives=(*clause.alternatives, (both,)), order=False, end="open")
+
+
+def _pool_blocks(make: Maker) -> tuple[tuple[str, ...], str, str]:
+    entries = [entry for entry in blocks("code_blocks") if side((entry[1],), make.split)]
+    suits, body = make.rng.choice(entries)
+    old, new = make.values.fill(body).split("\n====\n")
+    return suits, old, new
+
+
+def _composed_blocks(make: Maker) -> tuple[tuple[str, ...], str, str]:
+    """One to five lines, and the same with lines changed, left out or added."""
+    rng, snippets = make.rng, make.values.snippets
+    kind, old = snippets.block(rng.choice((1, 2, 2, 3, 3, 4, 5)))
+    rows = old.split("\n")
+    at = rng.randrange(len(rows))
+    draw = rng.random()
+    if draw < 0.2 and len(rows) > 1:
+        del rows[at]
+    elif draw < 0.4:
+        rows.insert(at + 1, re.sub(r"\S.*", "", rows[at]) + snippets.line(kind))
+    elif draw < 0.6:
+        rows = snippets.block(rng.choice((1, 2, 3)))[1].split("\n")
+    else:
+        rows[at] = snippets.mutated(rows[at])
+    new = "\n".join(rows)
+    if new == old or not new.strip():
+        raise EmptyPoolError("no change")
+    return FILES[kind], old, new
 
 
 def _sed(make: Maker) -> Clause:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from pytest_mcpbench.training.generate.assembling import glob
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.phrases import tidy
 from pytest_mcpbench.training.generate.places import HERE, Place, folder_slot, place_of
@@ -13,6 +14,7 @@ _SHARES = {
     "lang": 0.25, "direct": 0.05, "ext": 0.09, "name": 0.23, "prefix": 0.06, "contains": 0.06, "suffix": 0.04,
     "typed": 0.18, "two_langs": 0.02, "everything": 0.02,
 }  # fmt: skip
+_COMPOSED = 0.5
 _OFTEN_A_FOLDER = {"": 0.3, "none": 0.25, "dir": 0.45}
 _SELDOM_A_FOLDER = {"": 0.5, "none": 0.22, "dir": 0.28}
 _NAMES_WITHOUT_A_DOT = frozenset({"Makefile", "Dockerfile", "LICENSE", "README", "Jenkinsfile", "Gemfile", "Procfile"})
@@ -156,7 +158,10 @@ def _by_part(make: Maker, kind: str, phrasing: Phrasing) -> Clause:
 
 
 def _as_typed(make: Maker, phrasing: Phrasing) -> Clause:
-    pattern = make.values.fill(make.rng.choice(side(lines("globs"), make.split)))
+    if make.chance(_COMPOSED):
+        pattern = glob(make.values.coin, make.values.extension())
+    else:
+        pattern = make.values.fill(make.rng.choice(side(lines("globs"), make.split)))
     if not re.search(r"[*?\[{]", pattern):
         raise EmptyPoolError("no glob without a wildcard")
     if pattern[-1] in "~" and "." not in pattern:

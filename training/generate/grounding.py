@@ -3,9 +3,10 @@
 import re
 from functools import cache
 
-from pytest_mcpbench.core.case import Case, ExpectedCall, Json
 from pytest_mcpbench.training.generate.pools import lines
 from pytest_mcpbench.training.generate.reading import NUMBER_WORDS, ORDINALS
+
+from pytest_mcpbench.core.case import Case, ExpectedCall, Json
 
 _ALL = re.compile(r"\b(all|every|everywhere|each|global|globally|throughout|across|all over)\b|/g\b", re.IGNORECASE)
 _GONE = re.compile(

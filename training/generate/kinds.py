@@ -5,6 +5,10 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Protocol
 
+from pytest_mcpbench.training.generate.assembling import command_line
+from pytest_mcpbench.training.generate.coining import Coin
+from pytest_mcpbench.training.generate.snippets import Snippets
+
 Kind = Callable[[], str]
 
 _BRANCHES = ("feature/{a}", "fix/{a}-{b}", "{a}-{b}", "release/{version}", "{a}", "hotfix-{a}", "{b}/{a}")
@@ -19,6 +23,7 @@ _TESTS = ("tests/test_{a}.py", "test_{a}.py", "tests/{a}", "tests/unit/test_{a}.
 _REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements/{a}.txt", "{a}.txt")
 _TASKS = ("build", "lint", "dev", "test", "clean", "docs", "format", "{a}", "build:{a}", "test-{a}")
 _FLAGS = ("verbose", "limit", "dry-run", "seed", "{a}", "{a}-{b}")
+_TEXTS = ("txt", "log", "csv", "json", "yaml", "py", "md", "sql", "conf", "ts", "rs")
 _IMAGES = ("ubuntu:24.04", "python:3.12-slim", "node:20-alpine", "postgres:16", "{a}:{version}", "ghcr.io/{a}/{b}")
 
 
@@ -48,6 +53,29 @@ class Drawn(Protocol):
 def kind_table(values: Drawn) -> Mapping[str, Kind]:
     """A way to draw a value for each kind by its name."""
     return {**_words(values), **_paths(values), **_numbers(values.rng), **_machines(values), **_packages(values)}
+
+
+def composed_kinds(coin: Coin, snippets: Snippets) -> dict[str, Kind]:
+    """The kinds whose names begin with x: coined words, and what is assembled of them."""
+    return {
+        "xw": coin.word,
+        "XW": lambda: coin.word().capitalize(),
+        "xi": coin.snake,
+        "XI": coin.pascal,
+        "XC": coin.constant,
+        "xk": coin.kebab,
+        "xn": coin.whole,
+        "xd": lambda: str(coin.rng.randrange(1, 10)),
+        "xf": coin.number,
+        "xl": coin.letter,
+        "xs": snippets.literal,
+        "xe": snippets.expression,
+        "xt": lambda: coin.sentence(3, 9),
+        "xq": lambda: coin.sentence(2, 7, plain=True),
+        "xa": coin.with_apostrophe,
+        "xc": lambda: command_line(coin),
+        "xp": lambda: "/".join(coin.kebab() for _ in range(coin.rng.choice((1, 1, 2)))) + "." + coin.rng.choice(_TEXTS),
+    }
 
 
 def _words(values: Drawn) -> dict[str, Kind]:

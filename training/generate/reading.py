@@ -1,8 +1,9 @@
 """Rows for the read tool: whole files, first lines, ranges of lines."""
 
-from pytest_mcpbench.core.case import ExpectedCall, Json
 from pytest_mcpbench.training.generate.compose import Clause, Maker, one_call
 from pytest_mcpbench.training.generate.quoting import Slot
+
+from pytest_mcpbench.core.case import ExpectedCall, Json
 
 _SHARES = {
     "whole": 0.58, "limit": 0.11, "offset": 0.08, "skip": 0.02, "range": 0.12, "window": 0.07, "line": 0.02,

@@ -1,8 +1,8 @@
 """Rows for the bash tool: commands as given, in a time limit, and well-known ones by what they do."""
 
 import re
+from functools import cache
 
-from pytest_mcpbench.core.case import ExpectedCall
 from pytest_mcpbench.training.generate.compose import (
     Alternatives,
     Clause,
@@ -16,6 +16,8 @@ from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.pools import lines, side
 from pytest_mcpbench.training.generate.quoting import Look, Slot
 
+from pytest_mcpbench.core.case import ExpectedCall
+
 _SHARES = {"any": 0.36, "quoted": 0.17, "fence": 0.04, "timeout": 0.11, "described": 0.32}
 _SLOT = re.compile(r"\{(\w+?)(\d?)\}")
 _LOOKS: dict[str, Look] = {
@@ -24,6 +26,8 @@ _LOOKS: dict[str, Look] = {
     "stem": "symbol", "pip": "symbol", "npm": "symbol", "cargo": "symbol", "branch": "symbol", "host": "path",
     "url": "path", "const": "plain",
 }  # fmt: skip
+_COMPOSED = 0.55
+_INTRODUCED = re.compile(r"\b(re-?)?(run|running|execute|exec|command|shell|bash|terminal|output of)\b", re.IGNORECASE)
 _SEARCHING = ("grep", "egrep", "rg ", "find ")
 _NEVER_BARE = "\"'$`\\! ()#&;<>*?|~+@"
 _NEVER_QUOTED = "\"'$`\\!"
@@ -55,9 +59,10 @@ def bash_clause(make: Maker) -> Clause:
         slot = Slot(command, "block", f"```{label}\n{command}\n```")
         return make.clause(Phrasing(text=phrasing.text + "\n{cmd}", order=False), {"cmd": slot}, ran(command))
     phrasing = make.phrasing("bash", kind)
-    if phrasing.text == "{cmd}" and command.startswith(_SEARCHING):
+    bare = phrasing.text == "{cmd}"
+    if bare and (command.startswith(_SEARCHING) or command.split()[0] not in _known_programs()):
         raise EmptyPoolError("a bare searching command could be meant for another tool")
-    return make.clause(phrasing, {"cmd": _command_slot(command, kind)}, ran(command))
+    return make.clause(phrasing, {"cmd": _command_slot(command, kind, phrasing.text)}, ran(command))
 
 
 def short_bash(make: Maker) -> Clause:
@@ -66,11 +71,16 @@ def short_bash(make: Maker) -> Clause:
         return described(make)
     command = make_command(make)
     phrasing = make.phrasing("bash", "any", orders_only=True)
-    return make.clause(phrasing, {"cmd": _command_slot(command, "any")}, ran(command))
+    return make.clause(phrasing, {"cmd": _command_slot(command, "any", phrasing.text)}, ran(command))
 
 
 def make_command(make: Maker) -> str:
-    """A command line of one of the many kinds that people type."""
+    """A command line of one of the many kinds that people type, or one that nobody ever typed."""
+    return make.values.snippets.command() if make.chance(_COMPOSED) else pool_command(make)
+
+
+def pool_command(make: Maker) -> str:
+    """A command line that people type, from the pool."""
     return make.values.fill(make.rng.choice(side(lines("commands"), make.split)))
 
 
@@ -102,8 +112,15 @@ def described(make: Maker) -> Clause:
     return make.clause(Phrasing(text=phrase, order=is_order(phrase)), slots, ran(filled[0], tuple(filled[1:])))
 
 
-def _command_slot(command: str, kind: str) -> Slot:
-    return Slot(command, "quoted_text" if kind == "quoted" and "`" in command else "command")
+def _command_slot(command: str, kind: str, words: str) -> Slot:
+    """The command as shown: bare only where it is known as one, or words say that one comes."""
+    unclear = _INTRODUCED.search(words) is None and command.split(maxsplit=1)[0] not in _known_programs()
+    return Slot(command, "quoted_text" if unclear or (kind == "quoted" and "`" in command) else "command")
+
+
+@cache
+def _known_programs() -> frozenset[str]:
+    return frozenset(line.split()[0] for line in lines("commands"))
 
 
 def _timed(make: Maker, command: str) -> Clause:

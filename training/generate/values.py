@@ -3,8 +3,11 @@
 import re
 from random import Random
 
-from pytest_mcpbench.training.generate.kinds import kind_table
+from pytest_mcpbench.training.generate.assembling import regex
+from pytest_mcpbench.training.generate.coining import Coin
+from pytest_mcpbench.training.generate.kinds import composed_kinds, kind_table
 from pytest_mcpbench.training.generate.pools import Split, lines, side, value_sections, words
+from pytest_mcpbench.training.generate.snippets import Snippets
 
 _MARK = re.compile(r"<([A-Za-z]+)(\d?l?)>|<(d)(0)>")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -15,7 +18,9 @@ _NAMES = (
 )  # fmt: skip
 _ODD_NAMES = (
     "{day}-{a}", "{a}_{date}", "{a} {b}", "{A} {b}", "{a}({n})", "IMG_{nnnn}", "{a}@{n}x", "{a}+{b}", "{a}é_{b}",
-    "ü{a}", "{a}_FINAL_v{n}", "#{a}", "{a}~{n}", "{nn}_{a}",
+    "ü{a}", "{a}_FINAL_v{n}", "#{a}", "{a}~{n}", "{nn}_{a}", "{A}'s {b}", "it's {a}", "{a}'s_{b}", "don't {a} {b}",
+    "{a} & {b}", "{u}", "{u}_{a}", "{a}-{u}", "{u} {a}", "{A}'s {u}", "{a} (draft {n})", "[{a}] {b}", "{a} — {b}",
+    "{a}, {b}", "{a}.{b}.{n}", "${a}", "{a}%20{b}", "O'{A}",
 )  # fmt: skip
 _ELSEWHERE = (
     "./{name}", "./{name}", "~/{name}", "~/.{a}/{name}", "~/.config/{a}/{name}", "/etc/{a}/{name}", "/etc/{name}",
@@ -31,6 +36,7 @@ _CAMEL = ("{verb}{A}", "{verb}{A}{B}", "{a}{B}", "{verb}{A}ById", "on{A}{B}", "i
 _PASCAL = ("{A}{B}", "{A}{B}", "{A}", "{A}{End}", "{A}{B}{End}", "I{A}{B}")
 _CONSTANT = ("{U}_{V}", "MAX_{U}", "{U}_URL", "{U}_KEY", "DEFAULT_{U}", "{U}_{V}_ID", "{U}_TIMEOUT", "{U}")
 _ENDS = ("Service", "Manager", "Error", "Config", "Controller", "Factory", "Model", "View", "Test", "Client")
+_COMPOSED = {"sym": 0.4, "regex": 0.65, "multi": 0.5, "text": 0.5, "notes": 0.0}
 _COMMON_LANGUAGES = frozenset({"py", "js", "ts", "rs", "go", "java", "md", "json", "yaml", "sh", "c", "cpp", "html"})
 
 
@@ -55,7 +61,9 @@ class Values:
         self.languages = [line.split("|") for line in lines("languages")]
         packages = dict(line.split(" | ") for line in lines("packages"))
         self.packages = {tool: names.split() for tool, names in packages.items()}
-        self._kinds = kind_table(self)
+        self.coin = Coin(rng, split)
+        self.snippets = Snippets(self.coin, self.fill)
+        self._kinds = {**kind_table(self), **composed_kinds(self.coin, self.snippets)}
 
     def fill(self, text: str, memo: dict[str, str] | None = None) -> str:
         """The text with each `<kind>` replaced; the same mark twice gets the same value, also across one memo."""
@@ -90,11 +98,11 @@ class Values:
 
     def stem(self) -> str:
         """A word that a file or a project may be called by."""
-        return self.rng.choice(self.stems)
+        return self.rng.choice(self.stems) if self.rng.random() < 0.55 else self.coin.word()
 
     def word(self) -> str:
         """An everyday word."""
-        return self.rng.choice(self.common)
+        return self.rng.choice(self.common) if self.rng.random() < 0.6 else self.coin.word()
 
     def extension(self) -> str:
         """A file extension without its dot, common ones more often. Both sides share them: they are no secret."""
@@ -110,7 +118,7 @@ class Values:
         parts = {
             "a": a, "b": b, "c": self.stem(), "A": a.capitalize(), "B": b.capitalize(), "U": a.upper(), "odd": odd,
             "day": day, "date": day.replace("-", ""), "n": rng.randrange(2, 10), "nn": rng.randrange(10, 100),
-            "nnnn": rng.randrange(1000, 9999),
+            "nnnn": rng.randrange(1000, 9999), "u": rng.choice(self.coin.foreign),
         }  # fmt: skip
         if extension is None and rng.random() < 0.04:
             return rng.choice(_DOTFILES).format(**parts)
@@ -194,7 +202,27 @@ class Values:
 
     def search(self, kind: str) -> str:
         """A text or pattern to search for: of the kind sym, text, regex or multi."""
+        if self.rng.random() < _COMPOSED[kind]:
+            return self._composed_search(kind)
         return self.fill(self.rng.choice(side(value_sections("searches")[kind], self.split)))
+
+    def _composed_search(self, kind: str) -> str:
+        coin, rng = self.coin, self.rng
+        if kind == "sym":
+            return rng.choice((coin.snake, coin.snake, coin.pascal, coin.constant, coin.kebab))()
+        if kind == "regex":
+            return regex(self.coin)
+        if kind == "multi":
+            gap = rng.choice(
+                (r"\n", r"\s*\n\s*", r"[\s\S]*?", r".*\n.*", r"\s+", r"\n\n", r"\{\n", r",\n\s*", r"(.|\n)*")
+            )
+            return coin.word() + rng.choice(("", r"\(", ":", r"\s*", ";", r"\w*")) + gap + coin.snake()
+        draw = rng.random()
+        if draw < 0.3:
+            return coin.sentence(1, 6).rstrip(" .!?,;:")
+        if draw < 0.48:
+            return coin.with_apostrophe()
+        return self.snippets.odd().strip() if draw < 0.74 else self.snippets.line().strip()
 
     def package(self, tool: str) -> str:
         """A package's name in that installer's world."""

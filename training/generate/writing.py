@@ -5,12 +5,12 @@ import re
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.pools import blocks, lines, side
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
+from pytest_mcpbench.training.generate.snippets import FENCES, FILES
 
 _SHARES = {
-    "quoted": 0.42, "bare_end": 0.13, "bare_mid": 0.07, "block": 0.19, "block_tail": 0.03, "empty": 0.11,
-    "two_lines": 0.05,
+    "quoted": 0.25, "bare_end": 0.09, "bare_mid": 0.04, "block": 0.33, "block_tail": 0.06, "empty": 0.09,
+    "two_lines": 0.09,
 }  # fmt: skip
-_FENCES = {"py": "python", "js": "javascript", "ts": "typescript", "sh": "bash", "md": "markdown", "rs": "rust"}
 _TEXTS = ("txt", "md", "txt", "txt", "log", "json", "py", "html", "cfg", "csv")
 
 _DATA = (
@@ -42,8 +42,10 @@ def short_write(make: Maker) -> Clause:
 
 def short_content(make: Maker) -> str:
     """A content of one line, as given in quotes."""
-    draw = make.rng.random()
     values = make.values
+    if make.chance(0.55):
+        return _composed(make)
+    draw = make.rng.random()
     if draw < 0.5:
         text = values.phrase()
     elif draw < 0.78:
@@ -55,6 +57,19 @@ def short_content(make: Maker) -> str:
     else:
         text = values.fill("<word>, <word2>") + make.rng.choice((".", "!", "?", "...", "", ";"))
     return text
+
+
+def _composed(make: Maker) -> str:
+    """A content of one line that no other row has."""
+    coin, snippets = make.values.coin, make.values.snippets
+    draw = make.rng.random()
+    if draw < 0.36:
+        return coin.sentence(2, 16)
+    if draw < 0.48:
+        return coin.with_apostrophe()
+    if draw < 0.64:
+        return snippets.odd()
+    return snippets.command() if draw < 0.7 else snippets.line() if draw < 0.94 else coin.number()
 
 
 def _file_for(make: Maker) -> str:
@@ -99,25 +114,22 @@ def _bare(make: Maker, kind: str) -> Clause:
 
 def _block(make: Maker, kind: str) -> Clause:
     phrasing = make.phrasing("write", kind)
-    entries = [entry for entry in blocks("contents") if side((entry[1],), make.split)]
-    suits, body = make.rng.choice(entries)
-    content = make.values.fill(body)
-    if suits == ("txt",) and make.chance(0.4):
-        content = "\n".join(short_content(make) for _ in range(make.rng.randrange(3, 7)))
-    name = make.rng.choice(suits)
+    name, content = _several_lines(make)
     path = make.values.path(name) if name.islower() and "." not in name else make.values.folder() + f"/{name}"
     if "/" in path and "." not in name and not name.islower() and make.chance(0.5):
         path = name
     if name.startswith(".") or "." in name:
         path = name if make.chance(0.5) else f"{make.values.folder()}/{name}"
-    fence = make.chance(0.62) or content.startswith((" ", "\t")) or "\n\n" in content
-    label = make.rng.choice(("", "", _FENCES.get(name, name if name.islower() and "." not in name else "")))
+    fence = make.chance(0.5 if kind == "block" else 0.8) or content.startswith((" ", "\t"))
+    label = make.rng.choice(("", "", FENCES.get(name, name if name.islower() and "." not in name else "")))
     shown = f"```{label}\n{content}\n```" if fence else content
-    text = (
-        phrasing.text
-        if kind == "block_tail"
-        else phrasing.text + make.rng.choice(("\n{block}", "\n{block}", "\n\n{block}"))
-    )
+    text = phrasing.text
+    if kind == "block":
+        text += make.rng.choice(("\n{block}", "\n{block}", "\n\n{block}"))
+        if fence and make.chance(0.25):
+            text += make.rng.choice(("\n", "\n\n")) + make.line("write", "behind")
+    elif not fence:
+        text = text.replace("{block}\n", "{block}\n\n")
     slots = {
         "file": Slot(path, "path"),
         "block": Slot(content, "block", shown),
@@ -126,6 +138,20 @@ def _block(make: Maker, kind: str) -> Clause:
     return make.clause(
         Phrasing(text=text, order=phrasing.order and kind == "block"), slots, written(path, content, [content + "\n"])
     )
+
+
+def _several_lines(make: Maker) -> tuple[str, str]:
+    """A file's extension or name, and a content of two to fourteen lines for it."""
+    rng = make.rng
+    if make.chance(0.68):
+        kind, content = make.values.snippets.block(rng.choice((2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10, 12, 14)))
+        return rng.choice(FILES[kind]), content
+    entries = [entry for entry in blocks("contents") if side((entry[1],), make.split)]
+    suits, body = rng.choice(entries)
+    content = make.values.fill(body)
+    if suits == ("txt",) and make.chance(0.4):
+        content = "\n".join(short_content(make) for _ in range(rng.randrange(3, 7)))
+    return rng.choice(suits), content
 
 
 def _empty(make: Maker, *, orders_only: bool = False) -> Clause:
