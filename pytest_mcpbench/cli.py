@@ -1,23 +1,27 @@
 """The `mcpbench` command: what is done beside a pytest run."""
 
 import sys
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from pytest_mcpbench.commands import release, reports, results
-from pytest_mcpbench.core.dataset import CaseReader, cases_hash
+from pytest_mcpbench.commands import cases, release, reports, results
 from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.load import list_models
-from pytest_mcpbench.session import CODING_CASES, FIXTURES
+from pytest_mcpbench.training import __main__ as training
+from pytest_mcpbench.training import data_command
+from pytest_mcpbench.training.quantize import quantize_command
+
+HANDS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Commands whose flags are read elsewhere get all of them, --help too."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-cases_app = typer.Typer(no_args_is_help=True)
 app.add_typer(results.app)
 app.add_typer(reports.app)
 app.add_typer(release.app)
-app.add_typer(cases_app, name="cases", help="Check case files and import other case sets.")
+app.add_typer(cases.app, name="cases")
+app.add_typer(data_command.app, name="data")
+app.add_typer(training.app, name="train")
+app.command("quantize", context_settings=HANDS_ON, add_help_option=False)(quantize_command)
 
 
 @app.callback()
@@ -31,21 +35,6 @@ def models() -> None:
     for entry in list_models():
         size = f"{entry.size_bytes / 1e6:8,.0f} MB" if entry.size_bytes else " " * 11
         typer.echo(f"{entry.spec:32} {size}  {entry.about}")
-
-
-@cases_app.command("check")
-def check_cases(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Case files or folders; none: the shipped set.")] = None,
-) -> None:
-    """Read cases as a run would, and say how many there are of each kind."""
-    cases = CaseReader(shipped_tools=FIXTURES / "tools").read(paths or [CODING_CASES])
-    counts: dict[str, int] = {}
-    for case in cases:
-        for tool in sorted(case.expected_tools) or ["no tool"]:
-            counts[tool] = counts.get(tool, 0) + 1
-    typer.echo(f"{len(cases)} cases, hash {cases_hash(cases)[:12]}")
-    for tool, count in sorted(counts.items()):
-        typer.echo(f"  {tool:12} {count}")
 
 
 def main() -> None:
