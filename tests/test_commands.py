@@ -12,7 +12,7 @@ from pytest_mcpbench.core.result import read_result, write_result
 from pytest_mcpbench.core.run import RunResult
 from pytest_mcpbench.errors import McpBenchError
 from tests.core.planted import planted_cases, right_answer, run_of
-from tests.report.conftest import compared, four_models
+from tests.report.conftest import compared, four_models, hostile_run
 
 
 def mcpbench(*arguments: str | Path) -> Result:
@@ -230,3 +230,20 @@ def test_monitor_centres_its_limits_on_a_benchmark_run(tmp_path: Path, file: Pat
     done = mcpbench("monitor", entries, "--baseline", f"{tmp_path / 'good.json'}#finetuned")
     assert done.exit_code == 1
     assert "outside its control limits" in done.output
+
+
+def test_hostile_texts_reach_the_terminal_escaped(tmp_path: Path) -> None:
+    run = hostile_run()
+    label = "evil\x1b[2J\u202e\ud800"
+    renamed = replace(
+        run,
+        models={label: run.models["finetuned"]},
+        records=tuple(replace(record, model=label) for record in run.records),
+        gates=tuple(replace(verdict, model=label) for verdict in run.gates),
+    )
+    write_result(renamed, tmp_path / "run.json")
+    for command in (["debug"], ["rescore"], ["compare", tmp_path / "run.json"], ["gate"], ["report"]):
+        done = mcpbench(command[0], tmp_path / "run.json", *command[1:])
+        assert done.exception is None or isinstance(done.exception, SystemExit | McpBenchError), command
+        assert all(char.isprintable() or char == "\n" for char in done.output), command
+        assert max(map(len, done.output.split("\n"))) < 2_000

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pytest_mcpbench.commands.shared import load, new_app
+from pytest_mcpbench.commands.shared import load, new_app, show
 from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.core.checklist import Facts, check_policy
 from pytest_mcpbench.core.curves import Curves, read_curves
@@ -48,9 +48,9 @@ def gate(
     rules = read_policy(policy) if policy else Policy()
     checks = check_policy(load(run), rules, _facts(run, rules))
     for check in checks:
-        typer.echo(printable(check.line()))
+        show(check.line())
     failed = [check.name for check in checks if check.status == "FAIL"]
-    typer.echo(f"must not ship: {', '.join(failed)}" if failed else f"may ship: {len(checks)} points hold")
+    show(f"must not ship: {', '.join(failed)}" if failed else f"may ship: {len(checks)} points hold")
     if failed:
         raise typer.Exit(1)
 
@@ -78,7 +78,7 @@ def monitor(
         typer.echo(json.dumps(_payload(found, shown, raised, back)))
     else:
         for line in _lines(found, shown, raised, back):
-            typer.echo(printable(line))
+            show(line)
     if raised:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pytest_mcpbench.commands.shared import load, new_app
+from pytest_mcpbench.commands.shared import load, new_app, show
 from pytest_mcpbench.core.curves import Curves, read_curves
 from pytest_mcpbench.core.result import RunResult
 from pytest_mcpbench.errors import OptionError
@@ -35,7 +35,7 @@ def report(
     curves = dict(_curves(text, result) for text in training or [])
     outputs = Outputs(html=html, markdown=markdown, junit=junit, runs=runs, curves=curves)
     for path in publish(result, outputs):
-        typer.echo(f"written: {path}")
+        show(f"written: {path}")
 
 
 def _curves(text: str, result: RunResult) -> tuple[str, Curves]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pytest_mcpbench.commands.shared import labels_of, load, new_app, read_targets
+from pytest_mcpbench.commands.shared import labels_of, load, new_app, read_targets, show
 from pytest_mcpbench.core.compare import COMPARED_LEVELS, Comparison, Pair, Relation, compare_verdict
 from pytest_mcpbench.core.comparison_lines import comparison_lines, flip_lines, table_lines
 from pytest_mcpbench.core.curves import Curves, find_curves, read_curves
@@ -42,10 +42,10 @@ def compare(
     failed = False
     if other is None:
         for line in table_lines(result.models):
-            typer.echo(line)
+            show(line)
     for comparison, sides in _comparisons(result, other, (before, after), margin):
         for line in (*comparison_lines(comparison), *flip_lines(comparison, *sides, every=flips)):
-            typer.echo(line)
+            show(line)
         failed = _verdicts(comparison) or failed
     if failed:
         raise typer.Exit(1)
@@ -65,13 +65,13 @@ def debug(
     for label in labels_of(result, run, model):
         found = diagnose(result, label)
         for line in diagnosis_lines(found):
-            typer.echo(line)
+            show(line)
         known = curves or find_curves(result.models[label].spec)
         advice = remedies(found, result.models[label], known)
         if advice:
-            typer.echo("  what to change, best supported first:")
+            show("  what to change, best supported first:")
         for number, remedy in enumerate(advice, 1):
-            typer.echo(f"    {number}. {remedy.line()}")
+            show(f"    {number}. {remedy.line()}")
 
 
 @app.command("rescore")
@@ -92,10 +92,10 @@ def rescore_run(
     given = CaseReader(shipped_tools=FIXTURES / "tools").read(cases) if cases else None
     new = rescore(old, Rules(cases=given, fmt=fmt, targets=read_targets(target), mode=mode))
     for line in _rescored_lines(old, new):
-        typer.echo(line)
+        show(line)
     if out is not None:
         write_result(new, out)
-        typer.echo(f"written: {out}")
+        show(f"written: {out}")
     if not all(verdict.passed for verdict in new.gates):
         raise typer.Exit(1)
 
@@ -156,10 +156,10 @@ def _verdicts(comparison: Comparison) -> bool:
         if comparison.relation == "beside":
             failed = failed or found.regressed
             if found.regressed:
-                typer.echo(f"  FAIL {level}: worse beyond chance: {found.describe()}")
+                show(f"  FAIL {level}: worse beyond chance: {found.describe()}")
             continue
         verdict = compare_verdict(comparison.pair, level, found, comparison.margin)
-        typer.echo(f"  {verdict.line()}")
+        show(f"  {verdict.line()}")
         failed = failed or not verdict.passed
     return failed
 

@@ -7,6 +7,7 @@ import typer
 
 from pytest_mcpbench.core.result import RunResult, read_result
 from pytest_mcpbench.core.target import Targets, targets_of
+from pytest_mcpbench.core.text import printable
 from pytest_mcpbench.errors import OptionError
 
 
@@ -22,6 +23,11 @@ def labels_of(result: RunResult, path: Path, label: str | None) -> list[str]:
     if label not in result.models:
         raise OptionError(f"--model: {path} has no model {label!r} (it has: {', '.join(result.models) or 'none'})")
     return [label]
+
+
+def show(line: str) -> None:
+    """Print a line with everything in it that a terminal would act on escaped."""
+    typer.echo(printable(line))
 
 
 def load(path: Path) -> RunResult:

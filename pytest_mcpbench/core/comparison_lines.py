@@ -11,6 +11,9 @@ from pytest_mcpbench.core.text import printable
 FLIPS_SHOWN = 5
 """The most flips in each direction that are listed unless all are asked for."""
 
+LEAST_SIZE = 500_000
+"""The fewest bytes that are shown as a model's size: recorded answers are no weights."""
+
 COLUMNS = ("tool", "parameters", "detection", "parsing")
 _LEVEL_OF = {"tool": "level3", "parameters": "level4", "detection": "level1", "parsing": "level2"}
 
@@ -30,6 +33,11 @@ def average_latency_s(model: ModelResult) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
+def size_text(model: ModelResult) -> str:
+    """The size in MB, a dash where there is none to speak of."""
+    return f"{model.size_bytes / 1e6:,.0f} MB" if model.size_bytes and model.size_bytes >= LEAST_SIZE else "-"
+
+
 def table_lines(models: Mapping[str, ModelResult]) -> Iterator[str]:
     """One row a model: tool, parameters, detection and parsing accuracy, average latency, size."""
     width = max(len(label) for label in models)
@@ -37,8 +45,7 @@ def table_lines(models: Mapping[str, ModelResult]) -> Iterator[str]:
     for label, model in models.items():
         latency = average_latency_s(model)
         timed = "-" if latency is None else f"{1000 * latency:,.0f} ms"
-        size = f"{model.size_bytes / 1e6:,.0f} MB" if model.size_bytes else "-"
-        yield _row(label, width, (*(_percent(rate) for rate in rates_of(model).values()), timed, size))
+        yield _row(label, width, (*(_percent(rate) for rate in rates_of(model).values()), timed, size_text(model)))
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from pytest_mcpbench.core.comparison_lines import COLUMNS, average_latency_s, flips, rates_of
+from pytest_mcpbench.core.comparison_lines import COLUMNS, average_latency_s, flips, rates_of, size_text
 from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.gate import Verdict
 from pytest_mcpbench.core.headline import Decision, Headline, headline_of
@@ -76,7 +76,7 @@ def _models(result: RunResult, top: Headline) -> Iterator[str]:
                 found.tier.tier.name if found.tier.tier else "no tier",
                 *(_cell(rate) for rate in rates_of(found).values()),
                 "-" if latency is None else f"{1000 * latency:,.0f} ms",
-                f"{found.size_bytes / 1e6:,.0f} MB" if found.size_bytes else "-",
+                size_text(found),
             ]
         )
     yield _table(["model", "verdict", "tier", *COLUMNS, "latency", "size"], rows)

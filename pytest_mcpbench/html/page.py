@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_mcpbench.core.comparison_lines import average_latency_s, flips
+from pytest_mcpbench.core.comparison_lines import average_latency_s, flips, size_text
 from pytest_mcpbench.core.curves import Curves
 from pytest_mcpbench.core.diagnose import diagnose
 from pytest_mcpbench.core.floors import FloorReport, skill_line
@@ -92,6 +92,7 @@ def _environment() -> Any:
         flips_linked=FLIPS_LINKED,
         skill_line=skill_line,
         latency_s=average_latency_s,
+        size_text=size_text,
         latency_rows=_latency_rows,
     )
     environment.filters.update(visible=visible, percent=lambda rate: show_percent(rate.exact))

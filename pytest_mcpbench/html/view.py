@@ -70,7 +70,7 @@ def bar(key: str, rate: Rate, target: float | None = None) -> Bar | None:
         return None
     low, high = rate.interval or (rate.rate, rate.rate)
     return Bar(
-        key=key,
+        key=visible(key),
         rate=rate,
         percent=show_percent(rate.exact),
         dot=round(100 * rate.rate, 2),

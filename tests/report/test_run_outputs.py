@@ -1,12 +1,16 @@
 """What a run writes beside its lines: report, markdown, comparisons and their gates."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import scipy.special  # noqa: F401 (a run inside a test forgets what it imported, and numpy cannot be imported twice)
 
+from pytest_mcpbench.core.contamination import row_hash
 from pytest_mcpbench.core.result import read_result
+from pytest_mcpbench.models.base import LoadOptions, Model, Source
+from pytest_mcpbench.models.load import load_model
 from tests.core.planted import planted_cases, right_answer
 
 LEAN = ("-pno:randomly", "-pno:hypothesispytest", "-pno:benchmark", "-pno:cacheprovider")
@@ -129,3 +133,23 @@ def test_a_report_that_cannot_be_written_fails_the_run_in_one_line(
     assert done.ret == 4
     done.stdout.fnmatch_lines(["ERROR: file/summary.md: cannot be written*"])
     assert read_result(pytester.path / "run.json").models
+
+
+def test_a_model_that_was_trained_on_the_cases_gets_no_tier(
+    pytester: pytest.Pytester, models: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = next(case for kind, _, case, _ in planted_cases(1) if kind == "no_attempt")
+    seen = row_hash(replace(case, id="a-training-row"))
+
+    def load_trained(source: Source, options: LoadOptions) -> Model:
+        model = load_model(source, options)
+        model.info = replace(model.info, trained_on=(seen, "another"))
+        return model
+
+    monkeypatch.setattr("pytest_mcpbench.models.answers.load_model", load_trained)
+    done = bench(pytester, f"--mcp-model=finetuned={models['good']}", "--mcp-report=r.html")
+    model = read_result(pytester.path / "run.json").models["finetuned"]
+    assert (model.tier.tier, model.certified_tier.tier) == (None, None)
+    assert len(model.trained_cases) >= 1
+    done.stdout.fnmatch_lines([f"*no tier: withheld, as the model was trained on {len(model.trained_cases)} of these*"])
+    assert "withheld, as the model was trained on" in Path("r.html").read_text("utf-8")
