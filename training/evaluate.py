@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pytest_mcpbench.training.batches import batches_by_length
-from pytest_mcpbench.training.encode import EncodedRow
-from pytest_mcpbench.training.lora import merged
-from pytest_mcpbench.training.objective import CompletionHead, arithmetic, row_results
 
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.formats import Format
@@ -20,6 +16,10 @@ from pytest_mcpbench.models.base import ModelInfo
 from pytest_mcpbench.models.engine import generate
 from pytest_mcpbench.models.hf import HFModel
 from pytest_mcpbench.models.prompt import PLAIN_STOPS, PromptStyle, completion_text
+from pytest_mcpbench.training.batches import batches_by_length
+from pytest_mcpbench.training.encode import EncodedRow
+from pytest_mcpbench.training.lora import merged
+from pytest_mcpbench.training.objective import CompletionHead, arithmetic, row_results
 
 _COLUMNS = ("loss", "generated", "attempted", "detected", "parsed", "correct", "parameters")
 

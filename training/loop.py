@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+
+from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.batches import Split, StepPlan, plan_epoch, share_of_step
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.course import (
@@ -26,8 +28,6 @@ from pytest_mcpbench.training.monitor import indicators, newly_fired
 from pytest_mcpbench.training.objective import CompletionHead, arithmetic, loss_sum
 from pytest_mcpbench.training.report import Evaluation, StepPoint
 from pytest_mcpbench.training.state import optimizer_tensors, restore
-
-from pytest_mcpbench.errors import TrainingError
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pytest_mcpbench.training.encode import EncodedRow
 from torch.nn import functional
+
+from pytest_mcpbench.training.encode import EncodedRow
 
 _MULTIPLE_ON_CUDA = 8
 _MAX_PACKED_TOKENS = 8192

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from pytest_mcpbench.training.encode import EncodedRow
-from pytest_mcpbench.training.objective import CompletionHead, collate, loss_sum, row_results
 from transformers import (
     Gemma3ForCausalLM,
     Gemma3TextConfig,
@@ -16,6 +14,9 @@ from transformers import (
     Qwen3Config,
     Qwen3ForCausalLM,
 )
+
+from pytest_mcpbench.training.encode import EncodedRow
+from pytest_mcpbench.training.objective import CompletionHead, collate, loss_sum, row_results
 
 SHAPE = {
     "vocab_size": 97,
