@@ -29,11 +29,12 @@ def write_adapter(
     """
     # Here, not above: these bring torch.
     import torch  # noqa: PLC0415
-    from safetensors.torch import save_file  # noqa: PLC0415
+    from safetensors.torch import save  # noqa: PLC0415
 
     dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[config.adapter_dtype]
     part = folder / f"{ADAPTER_WEIGHTS}.part"
-    save_file({name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}, part, {"format": "pt"})
+    # As bytes: a file that safetensors makes itself can be read by its owner alone.
+    part.write_bytes(save({name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}, {"format": "pt"}))
     part.replace(folder / ADAPTER_WEIGHTS)
     settings = {
         "peft_type": "LORA",
