@@ -100,30 +100,23 @@ def parse_quantize(args: Sequence[str]) -> QuantizeFlags:
     add("--quantization", default="int8", metavar=names, help="how the weights are stored (default int8)")
     add("--base", metavar="MODEL", help="an adapter's base (default: the one its configuration names)")
     add("--head-bits", type=int, metavar="4|8|32", help="bits of embedding and last layer (default 8; none: 32)")
-    add("--block-size", type=int, default=32, metavar="N", help="weights that share a scale (default 32)")
-    add(
-        "--accuracy-level",
-        type=int,
-        default=4,
-        metavar="0|1|4",
-        help="4 multiplies in 8 bits, 0 and 1 in float32 (default 4)",
-    )
-    add("--asymmetric", action="store_true", help="give blocks a zero point too (default: symmetric)")
-    add(
-        "--keep",
-        action="append",
-        default=[],
-        metavar="PART",
-        help="leave layers in float32 whose names hold it (repeatable)",
-    )
+    add("--block-size", type=int, metavar="N", help="weights that share a scale (default 32; int4's last layer: 64)")
+    level = "4 multiplies in 8-bit integers, 0 and 1 in float32, which is slow (default 4)"
+    add("--accuracy-level", type=int, metavar="0|1|4", help=level)
+    points = "whether blocks have a zero point: asymmetric ones do (default: int4 asymmetric, int8 symmetric)"
+    add("--symmetric", action=argparse.BooleanOptionalAction, default=None, help=points)
+    eight = "layers that get 8 bits, by a part of their name (repeatable; default for int4: qkv_proj)"
+    add("--eight", action="append", metavar="PART", help=eight)
+    add("--keep", action="append", metavar="PART", help="layers that stay in float32, likewise (repeatable)")
     given = parser.parse_args(args)
     recipe = make_recipe(
         given.quantization,
         head_bits=given.head_bits,
         block_size=given.block_size,
         accuracy_level=given.accuracy_level,
-        symmetric=not given.asymmetric,
-        keep=tuple(given.keep),
+        symmetric=given.symmetric,
+        eight=None if given.eight is None else tuple(given.eight),
+        keep=None if given.keep is None else tuple(given.keep),
     )
     return QuantizeFlags(model=given.model, output=given.output, recipe=recipe, base=given.base)
 

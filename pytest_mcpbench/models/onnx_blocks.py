@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 _ROWS_AT_ONCE_VALUES = 4_000_000
 
-_SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
-"""How far a 4-bit block's scale may be below the one that fits its largest value: the best of these is taken."""
+_SYMMETRIC_SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
+_SHRINKS = tuple((low, high) for low in (1.0, 0.93, 0.86, 0.79) for high in (1.0, 0.93, 0.86, 0.79))
+"""How far a 4-bit block's ends may lie inside of its values: the best of these is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,8 @@ class Blocks:
 def quantize_blocks(weight: NDArray[np.float32], *, bits: int, block_size: int, symmetric: bool = True) -> Blocks:
     """The matrix in blocks of 8- or 4-bit integers.
 
-    Symmetric blocks put their largest value on the most negative integer, so that all integers are used; of some
-    smaller scales the one with the least squared error is taken where there are only 4 bits.
+    Symmetric blocks put their largest value on the most negative integer, so that all integers are used; where
+    there are only 4 bits, the scale and zero point with the least squared error are looked for.
     """
     assert bits in (4, 8), "the packing below is of whole and half bytes"
     n, k_blocks = len(weight), -(-weight.shape[1] // block_size)
@@ -74,34 +75,52 @@ def _quantize_rows(
     values: NDArray[np.float32], bits: int, symmetric: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]:
     """Packed integers, scales, and zero points that are not packed, of values (N, blocks, block)."""
+    start = _symmetric if symmetric else _asymmetric
     top = (1 << bits) - 1
-    if symmetric:
-        zeros = np.full(values.shape[:2], 1 << (bits - 1), np.float32)
-        scales = _symmetric_scales(values, bits)
-    else:
-        low = np.minimum(values.min(axis=2), 0)
-        scales = ((np.maximum(values.max(axis=2), 0) - low) / top).astype(np.float32)
-        zeros = np.clip(np.rint(-low / np.where(scales == 0, 1, scales)), 0, top)
-    integers = _rounded(values, scales, zeros, top).astype(np.uint8)
-    return _pack(integers, bits), scales, zeros.astype(np.uint8)
+    best_scales, best_zeros = start(values, bits, 1.0, 1.0)
+    if bits == 4:
+        least = np.full(values.shape[:2], np.inf, np.float32)
+        for low, high in _SHRINKS if not symmetric else ((shrink, shrink) for shrink in _SYMMETRIC_SHRINKS):
+            scales, zeros = start(values, bits, low, high)
+            scales = _refitted(values, scales, zeros, top)
+            error = values - (_rounded(values, scales, zeros, top) - zeros[..., None]) * scales[..., None]
+            squared = np.einsum("nbk,nbk->nb", error, error)
+            best_scales = np.where(squared < least, scales, best_scales)
+            best_zeros = np.where(squared < least, zeros, best_zeros)
+            least = np.minimum(squared, least)
+    integers = _rounded(values, best_scales, best_zeros, top).astype(np.uint8)
+    return _pack(integers, bits), best_scales, best_zeros.astype(np.uint8)
 
 
-def _symmetric_scales(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
-    middle, top = float(1 << (bits - 1)), (1 << bits) - 1
+def _symmetric(
+    values: NDArray[np.float32], bits: int, low: float, high: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scales and zero points that put the largest value, shrunk, on the most negative integer."""
+    middle = np.float32(1 << (bits - 1))
     at = np.abs(values).argmax(axis=2)
     extreme = np.take_along_axis(values, at[..., None], axis=2)[..., 0]
-    full = (extreme / -middle).astype(np.float32)
-    if bits > 4:
-        return full
-    zeros = np.full(full.shape, middle, np.float32)
-    best, least = full, np.full(full.shape, np.inf, np.float32)
-    for shrink in _SHRINKS:
-        scales = (full * np.float32(shrink)).astype(np.float32)
-        error = values - (_rounded(values, scales, zeros, top) - zeros[..., None]) * scales[..., None]
-        squared = np.einsum("nbk,nbk->nb", error, error)
-        best = np.where(squared < least, scales, best)
-        least = np.minimum(squared, least)
-    return best
+    return (extreme * np.float32(high) / -middle).astype(np.float32), np.full(values.shape[:2], middle, np.float32)
+
+
+def _asymmetric(
+    values: NDArray[np.float32], bits: int, low: float, high: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scales and zero points that share out the range from the least value to the largest, each shrunk, and zero."""
+    top = (1 << bits) - 1
+    least = np.minimum(values.min(axis=2), 0) * np.float32(low)
+    scales = ((np.maximum(values.max(axis=2), 0) * np.float32(high) - least) / top).astype(np.float32)
+    zeros = np.clip(np.rint(-least / np.where(scales == 0, 1, scales)), 0, top)
+    return scales, zeros.astype(np.float32)
+
+
+def _refitted(
+    values: NDArray[np.float32], scales: NDArray[np.float32], zeros: NDArray[np.float32], top: int
+) -> NDArray[np.float32]:
+    """The scales with the least squared error for the integers that the given ones lead to."""
+    steps = _rounded(values, scales, zeros, top) - zeros[..., None]
+    norm = np.einsum("nbk,nbk->nb", steps, steps)
+    fitted = np.einsum("nbk,nbk->nb", values, steps) / np.where(norm == 0, 1, norm)
+    return np.where(norm == 0, scales, fitted).astype(np.float32)
 
 
 def _rounded(

@@ -26,7 +26,8 @@ class LinearWriter:
             return self._biased(self._float(x, name, weight), name, bias)
         if recipe.dynamic:
             return self._dynamic(x, name, weight, bias)
-        blocks = quantize_blocks(weight, bits=recipe.bits, block_size=recipe.block_size, symmetric=recipe.symmetric)
+        bits = 8 if any(part in name for part in recipe.eight) else recipe.bits
+        blocks = quantize_blocks(weight, bits=bits, block_size=recipe.block_size, symmetric=recipe.symmetric)
         return self._blocks(x, name, blocks, weight.shape, bias)
 
     def embedding(self, ids: str, name: str, weight: Array) -> str:
@@ -34,7 +35,7 @@ class LinearWriter:
         bits = self.recipe.head_bits
         if bits == 32:
             return self.graph.node("Gather", [self.graph.weight(name, weight), ids])
-        block = self.recipe.block_size
+        block = self.recipe.head_block_size
         blocks = quantize_blocks(weight, bits=bits, block_size=block)
         packed, scales = self._write_blocks(name, blocks)
         shape = self.graph.weight(f"{name}.scales_shape", np.array([*blocks.scales.shape, 1], np.int64))
@@ -56,8 +57,8 @@ class LinearWriter:
             written = name if weight is None else self.graph.weight(name, weight)
             return self.graph.node("FusedMatMul", [x, written], domain=CONTRIB, transB=1)
         if weight is not None:
-            self._write_blocks(name, quantize_blocks(weight, bits=recipe.head_bits, block_size=recipe.block_size))
-        return self._n_bits(x, [f"{name}.packed", f"{name}.scales"], shape, recipe.head_bits, recipe.block_size)
+            self._write_blocks(name, quantize_blocks(weight, bits=recipe.head_bits, block_size=recipe.head_block_size))
+        return self._n_bits(x, [f"{name}.packed", f"{name}.scales"], shape, recipe.head_bits, recipe.head_block_size)
 
     def _write_blocks(self, name: str, blocks: Blocks) -> tuple[str, str]:
         return (

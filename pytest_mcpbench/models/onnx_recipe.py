@@ -1,14 +1,21 @@
 """How a model is quantized."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from pytest_mcpbench.errors import OptionError
 
 Quantization = Literal["none", "int8", "int4", "int8-dynamic"]
 QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
 
-_BITS = {"none": (32, 32), "int8": (8, 8), "int4": (4, 8), "int8-dynamic": (8, 8)}
+_USUAL: dict[str, dict[str, Any]] = {
+    "none": {"bits": 32, "head_bits": 32},
+    "int8": {"bits": 8, "head_bits": 8},
+    "int4": {"bits": 4, "head_bits": 8, "head_block_size": 64, "symmetric": False, "eight": ("qkv_proj",)},
+    "int8-dynamic": {"bits": 8, "head_bits": 8},
+}
+"""For int4 the queries, keys and values have 8 bits: of all layers, they lose most for the bytes that 4 bits save."""
+
 _BLOCK_SIZES = (16, 32, 64, 128, 256)
 
 
@@ -17,18 +24,20 @@ class Recipe:
     """What becomes of the weights.
 
     `bits` are those of the linear layers and `head_bits` those of the last one, which the embedding shares where
-    the model ties them: 4, 8, or 32 for float32. `accuracy_level` is MatMulNBits': 4 multiplies in 8-bit integers,
-    1 in float32. `keep` are parts of names of linear layers that stay float32. The embedding and the last layer are
-    always symmetric. `int8-dynamic` scales activations by whatever is in the batch, so that an answer depends on
-    its batch: such a model is run one prompt at a time.
+    the model ties them: 4, 8, or 32 for float32. `eight` are parts of names of linear layers that get 8 bits, `keep`
+    of those that stay float32. `accuracy_level` is MatMulNBits': 4 multiplies in 8-bit integers, 1 in float32. The
+    embedding and the last layer are always symmetric. `int8-dynamic` scales activations by whatever is in the
+    batch, so that an answer depends on its batch: such a model is run one prompt at a time.
     """
 
     quantization: Quantization
     bits: int
     head_bits: int
     block_size: int = 32
+    head_block_size: int = 32
     symmetric: bool = True
     accuracy_level: int = 4
+    eight: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
 
     @property
@@ -38,27 +47,22 @@ class Recipe:
 
     def as_json(self) -> dict[str, Any]:
         """The fields, for the folder's own record."""
-        return asdict(self) | {"keep": list(self.keep)}
+        return asdict(self) | {"eight": list(self.eight), "keep": list(self.keep)}
 
 
-def make_recipe(quantization: str, *, head_bits: int | None = None, block_size: int = 32, **options: Any) -> Recipe:
-    """The recipe of that name: 8 bits, or 4 with an 8-bit last layer, in blocks of 32. Raises OptionError.
+def make_recipe(quantization: str, **options: Any) -> Recipe:
+    """The usual recipe of that name, changed by options: the fields of `Recipe`, where None leaves the usual.
 
-    `options` are the other fields of `Recipe`.
+    A `block_size` is the last layer's too. Raises OptionError for an unknown name or a value that is not possible.
     """
-    if quantization not in _BITS:
+    if quantization not in _USUAL:
         raise OptionError(f"--quantization={quantization}: is unknown (known: {', '.join(QUANTIZATIONS)})")
-    bits, usual_head = _BITS[quantization]
-    if head_bits not in (None, 4, 8, 32):
-        raise OptionError(f"--head-bits={head_bits}: is not possible (possible: 4, 8, 32)")
-    if block_size not in _BLOCK_SIZES:
-        raise OptionError(f"--block-size={block_size}: is not possible (possible: {', '.join(map(str, _BLOCK_SIZES))})")
-    if options.get("accuracy_level", 4) not in (0, 1, 4):
-        raise OptionError(f"--accuracy-level={options['accuracy_level']}: is not possible (possible: 0, 1, 4)")
-    return Recipe(
-        quantization=quantization,  # type: ignore[arg-type]  # one of its literals, as just checked
-        bits=bits,
-        head_bits=head_bits or usual_head,
-        block_size=block_size,
-        **options,
-    )
+    given = {name: value for name, value in options.items() if value is not None}
+    if "block_size" in given:
+        given.setdefault("head_block_size", given["block_size"])
+    fields = _USUAL[quantization] | given
+    for name, possible in (("head_bits", (4, 8, 32)), ("block_size", _BLOCK_SIZES), ("accuracy_level", (0, 1, 4))):
+        if fields.get(name, possible[-1]) not in possible:
+            option = f"--{name.replace('_', '-')}={fields[name]}"
+            raise OptionError(f"{option}: is not possible (possible: {', '.join(map(str, possible))})")
+    return Recipe(quantization=cast("Quantization", quantization), **fields)

@@ -5,12 +5,11 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra hf")
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 
-from pytest_mcpbench.training.quantize import parse_quantize, quantize
-
 from pytest_mcpbench.core.plan import GenerationSettings  # behind the importorskip
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models import demo, onnx_folder
 from pytest_mcpbench.models.load import first_use_notes, load_model, resolve
+from pytest_mcpbench.training.quantize import parse_quantize, quantize
 from tests.models.tiny import ask, save_adapter
 from tests.models.tiny_onnx import CPU, save_exportable, tiny_exportable
 

@@ -49,10 +49,11 @@ def round_weights(model: Any, recipe: Any) -> None:
             if parameter.ndim != 2 or any(part in name for part in recipe.keep):
                 continue
             ends = "embed_tokens" in name or "lm_head" in name
+            eight = "qkv_proj" in recipe.eight and any(part in name for part in ("q_proj", "k_proj", "v_proj", "qkv"))
             blocks = quantize_blocks(
                 parameter.numpy(),
-                bits=recipe.head_bits if ends else recipe.bits,
-                block_size=recipe.block_size,
+                bits=recipe.head_bits if ends else 8 if eight else recipe.bits,
+                block_size=recipe.head_block_size if ends else recipe.block_size,
                 symmetric=recipe.symmetric or ends,
             )
             parameter.copy_(torch.from_numpy(dequantize_blocks(blocks, parameter.shape[1])))
@@ -171,11 +172,17 @@ def test_quantized_logits_equal_pytorchs_with_the_same_rounded_weights(
     [
         make_recipe("int8-dynamic"),
         make_recipe("int4", head_bits=4, block_size=64),
-        make_recipe("int4", symmetric=False, accuracy_level=1),
+        make_recipe("int4", symmetric=True, eight=(), accuracy_level=1),
         make_recipe("int8", symmetric=False, keep=("down_proj",), accuracy_level=1),
         make_recipe("int8", block_size=128, accuracy_level=0),
     ],
-    ids=["dynamic", "4-bit head", "4 bits, zero points", "8 bits, zero points, some kept", "blocks wider than a row"],
+    ids=[
+        "dynamic",
+        "4-bit head",
+        "4 bits throughout, symmetric",
+        "8 bits, zero points, some kept",
+        "blocks wider than a row",
+    ],
 )
 def test_every_recipe_runs(recipe: Any, tmp_path: Path) -> None:
     checkpoint, model = save_exportable(tmp_path / "checkpoint", "qwen3")
