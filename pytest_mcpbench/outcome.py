@@ -27,7 +27,7 @@ def make_result(bench: BenchSession) -> RunResult | None:
     ]
     kept = keep(cases, cases_hash(cases))
     records = {label: _records(bench, label) for label in labels}
-    pairs = pairs_of(labels)
+    pairs = () if bench.setup.only_missed else pairs_of(labels)  # what one model missed says nothing of the other
     return RunResult(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(),

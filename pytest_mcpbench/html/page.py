@@ -93,7 +93,7 @@ def _environment() -> Any:
         skill_line=skill_line,
         latency_s=average_latency_s,
         size_text=size_text,
-        latency_rows=_latency_rows,
+        timing_tables=_timing_tables,
     )
     environment.filters.update(visible=visible, percent=lambda rate: show_percent(rate.exact))
     return environment
@@ -135,16 +135,19 @@ def _figures(result: RunResult, extras: Extras) -> list[tuple[str, str, str]]:
     return [(title, caption, svg) for title, caption, svg in drawn if svg is not None]
 
 
-def _latency_rows(result: RunResult) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Label, section and figures of everything that was timed: whatever plain numbers the result holds."""
-    rows = []
-    for label, model in result.models.items():
-        for section, found in (("latency", model.latency), ("throughput", model.throughput)):
-            figures = [(name.replace("_", " "), _number(value)) for name, value in (found or {}).items()]
-            known = [(name, text) for name, text in figures if text is not None]
-            if known:
-                rows.append((label, section, known))
-    return rows
+def _timing_tables(result: RunResult) -> list[tuple[str, list[str], list[tuple[str, list[str]]]]]:
+    """Title, columns and rows of what was timed: whatever plain numbers the result holds, a row for each model."""
+    tables = []
+    for section in ("latency", "throughput"):
+        figures: dict[str, Mapping[str, str]] = {}
+        for label, model in result.models.items():
+            found: Mapping[str, object] = getattr(model, section) or {}
+            figures[label] = {name: text for name, value in found.items() if (text := _number(value)) is not None}
+        columns = list(dict.fromkeys(name for numbers in figures.values() for name in numbers))
+        if columns:
+            rows = [(label, [numbers.get(name, "-") for name in columns]) for label, numbers in figures.items()]
+            tables.append((section.capitalize(), [name.replace("_", " ") for name in columns], rows))
+    return tables
 
 
 def _number(value: object) -> str | None:

@@ -153,3 +153,14 @@ def test_a_model_that_was_trained_on_the_cases_gets_no_tier(
     assert len(model.trained_cases) >= 1
     done.stdout.fnmatch_lines([f"*no tier: withheld, as the model was trained on {len(model.trained_cases)} of these*"])
     assert "withheld, as the model was trained on" in Path("r.html").read_text("utf-8")
+
+
+def test_cases_that_were_missed_before_are_no_ground_for_a_comparison(
+    pytester: pytest.Pytester, models: dict[str, str]
+) -> None:
+    chosen = (f"--mcp-model=base={models['half']}", f"--mcp-model=finetuned={models['near']}")
+    assert bench(pytester, *chosen).ret == 0
+    assert len(read_result(pytester.path / "run.json").comparisons) == 1
+    again = bench(pytester, *chosen, "--mcp-missed")
+    assert again.ret == 0
+    assert read_result(pytester.path / "run.json").comparisons == ()
