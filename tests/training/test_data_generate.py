@@ -16,11 +16,14 @@ from pytest_mcpbench.core.schema import ArgumentChecker
 from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.data import build_rows
 from pytest_mcpbench.training.generate import pools
+from pytest_mcpbench.training.generate.assembling import regex
 from pytest_mcpbench.training.generate.build import BUILDERS, coding_tools, faults
+from pytest_mcpbench.training.generate.coining import Coin
 from pytest_mcpbench.training.generate.compose import EmptyPoolError, Maker, finished
 from pytest_mcpbench.training.generate.grounding import invented
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.quoting import clear_without_quotes, quoted
+from pytest_mcpbench.training.generate.snippets import FILES
 from pytest_mcpbench.training.generate.values import Values
 
 PHRASE_POOLS = ("read", "write", "edit", "bash", "grep", "glob", "places", "pairs", "none", "frames", "kinds")
@@ -124,12 +127,59 @@ def test_rows_of_validation_come_in_every_kind() -> None:
     assert any(not case.expects_call for case in rows()[1])
 
 
-def test_texts_without_a_newline_are_copied_byte_for_byte() -> None:
+def strings_of(case: Case) -> list[str]:
+    return [value for call in case.expected for value in call.arguments.values() if isinstance(value, str)]
+
+
+def test_texts_are_copied_byte_for_byte_and_paths_named_apart_are_joined() -> None:
+    joined = 0
     for case in rows()[0]:
         for call in case.expected:
-            for name in ("file_path", "old_string"):
-                value = call.arguments.get(name, "")
-                assert value in case.prompt, (case.prompt, value)
+            path = call.arguments.get("file_path", "")
+            if path not in case.prompt:
+                joined += 1
+                folder, _, name = path.rpartition("/")
+                assert folder in case.prompt, (case.prompt, path)
+                assert name in case.prompt, (case.prompt, path)
+            old = call.arguments.get("old_string", "")
+            assert old in case.prompt, (case.prompt, old)
+    assert 0 < joined < 0.05 * len(rows()[0])
+
+
+def test_many_contents_have_several_lines_and_many_values_quotes_that_need_care() -> None:
+    train = rows()[0]
+    contents = [call.arguments["content"] for case in train for call in case.expected if call.name == "write"]
+    assert sum("\n" in content for content in contents) >= 0.35 * len(contents)
+    quoting = [case for case in train if any("'" in text or "\\" in text for text in strings_of(case))]
+    both = [case for case in train if any("'" in text and '"' in text for text in strings_of(case))]
+    foreign = [case for case in train if any(not text.isascii() for text in strings_of(case))]
+    assert len(quoting) >= 0.12 * len(train)
+    assert len(both) >= 0.03 * len(train)
+    assert len(foreign) >= 0.03 * len(train)
+
+
+def test_contents_and_commands_are_hardly_ever_the_same_twice() -> None:
+    texts = [text for case in rows()[0] for text in strings_of(case) if len(text) > 25]
+    assert len(set(texts)) >= 0.95 * len(texts)
+
+
+@given(st.integers())
+@settings(max_examples=60)
+def test_a_coined_word_belongs_to_one_side_only(seed: int) -> None:
+    words = {split: {Coin(Random(seed), split).invented() for _ in range(20)} for split in ("train", "validation")}
+    assert not words["train"] & words["validation"]
+    assert all(pools.split_of(word) == "validation" for word in words["validation"])
+
+
+@given(st.integers())
+@settings(max_examples=100)
+def test_assembled_patterns_compile_and_changed_texts_differ_or_stay_unused(seed: int) -> None:
+    values = Values(Random(seed), "train")
+    assert re.compile(regex(values.coin))
+    kind, block = values.snippets.block(6)
+    assert block.strip()
+    assert kind in FILES
+    assert values.snippets.mutated(block)
 
 
 def test_every_occurrence_is_replaced_exactly_where_the_words_say_so() -> None:

@@ -6,6 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from random import Random
 
+from pytest_mcpbench.core.case import Case, Message, Tool
+from pytest_mcpbench.core.dataset import read_tools
+from pytest_mcpbench.core.formats import parse, render
+from pytest_mcpbench.core.overlap import PromptIndex, normalized
+from pytest_mcpbench.core.schema import ArgumentChecker
+from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.generate.compose import Clause, EmptyPoolError, Maker, finished
 from pytest_mcpbench.training.generate.editing import edit_clause
 from pytest_mcpbench.training.generate.finding import glob_clause
@@ -17,13 +23,6 @@ from pytest_mcpbench.training.generate.refusing import refused_clause
 from pytest_mcpbench.training.generate.searching import grep_clause
 from pytest_mcpbench.training.generate.shell import bash_clause
 from pytest_mcpbench.training.generate.writing import write_clause
-
-from pytest_mcpbench.core.case import Case, Message, Tool
-from pytest_mcpbench.core.dataset import read_tools
-from pytest_mcpbench.core.formats import parse, render
-from pytest_mcpbench.core.overlap import PromptIndex, normalized
-from pytest_mcpbench.core.schema import ArgumentChecker
-from pytest_mcpbench.errors import TrainingError
 
 BUILDERS: dict[str, Callable[[Maker], Clause]] = {
     "read": read_clause, "write": write_clause, "edit": edit_clause, "bash": bash_clause, "grep": grep_clause,
@@ -38,8 +37,11 @@ SHARES = {
 _MAX_DRAWS = 400
 """Draws in a row that may fail (a doubled prompt, an empty side of a pool) before the pools count as too small."""
 
-_MAX_ANSWER = 420
-"""Characters of a rendered answer: more would not fit into the tokens that evaluation allows."""
+_MAX_ANSWER = 600
+"""Characters of a rendered answer: hardly more fit into the tokens that evaluation allows."""
+
+_MAX_PROMPT = 720
+"""Characters of a prompt, so that a row stays within six hundred tokens."""
 
 
 def build(split: Split, rows: int, seed: int, exclude: Iterable[str] = (), taken: Iterable[str] = ()) -> list[Case]:
@@ -106,7 +108,12 @@ def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> C
         prompt = finished(clause, make, "bash" if "bash" in names else names[0] if names else "none")
         key = normalized(prompt)
         answer = render([call.call for call in clause.alternatives[0]], "native") if names else ""
-        if not key or key in seen or len(answer) > _MAX_ANSWER or foreign.nearest(prompt) is not None:
+        if (
+            not key
+            or key in seen
+            or max(len(answer) - _MAX_ANSWER, len(prompt) - _MAX_PROMPT) > 0
+            or foreign.nearest(prompt) is not None
+        ):
             continue
         case = Case(
             id=kind,

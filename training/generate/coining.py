@@ -157,12 +157,12 @@ class Coin:
     def any_word(self) -> str:
         """A word as texts have them: mostly small, sometimes a name, in capitals, foreign or with a digit."""
         draw = self.rng.random()
-        if draw < 0.1:
+        if draw < 0.13:
             return self.rng.choice(self.foreign)
         word = self.word()
-        if draw < 0.2:
+        if draw < 0.23:
             return word.capitalize()
-        return word.upper() if draw < 0.24 else f"{word}{self.rng.randrange(100)}" if draw < 0.27 else word
+        return word.upper() if draw < 0.27 else f"{word}{self.rng.randrange(100)}" if draw < 0.3 else word
 
     def snake(self) -> str:
         """An identifier in snake or camel case, as variables and functions have."""
@@ -218,7 +218,7 @@ class Coin:
                 out.append(rng.choice(_SMALL))
             elif draw < 0.44:
                 out.append(self.whole() if plain else self.number())
-            elif plain or draw < 0.82:
+            elif plain or draw < 0.74:
                 out.append(self.word() if plain else self.any_word())
             else:
                 out.append(self._marked())

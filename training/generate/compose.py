@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
+from pytest_mcpbench.core.case import ExpectedCall, Json
 from pytest_mcpbench.training.generate.phrases import (
     Piece,
     expand,
@@ -18,8 +19,6 @@ from pytest_mcpbench.training.generate.phrases import (
 from pytest_mcpbench.training.generate.pools import Split, lines, sections, side
 from pytest_mcpbench.training.generate.quoting import Habit, Slot, habit_of, shown_as
 from pytest_mcpbench.training.generate.values import Values
-
-from pytest_mcpbench.core.case import ExpectedCall, Json
 
 Alternatives = tuple[tuple[ExpectedCall, ...], ...]
 End = Literal["closed", "bare", "open"]
@@ -121,7 +120,7 @@ class Maker:
                 pieces.append(Piece(part))
                 end = "closed"
                 continue
-            slot = slots[part]
+            slot = slots[part] if part in slots else _mentioned(self, part)
             shown, bare = shown_as(slot, habit)
             pieces.append(Piece(shown, literal=False))
             is_open = slot.look in ("free", "block")
@@ -244,4 +243,10 @@ def _mentioned(make: Maker, kind: str) -> Slot:
         return Slot(make.values.search("sym"), "symbol")
     if kind == "Name":
         return Slot(make.values.of(kind))
+    if kind == "num":
+        return Slot(make.values.of("n"))
+    if kind == "lang":
+        return Slot(make.values.language()[0])
+    if kind != "mention":
+        raise KeyError(kind)
     return Slot(make.values.path(), "path")

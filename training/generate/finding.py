@@ -1,18 +1,18 @@
 """Rows for the glob tool: files by language, extension, name, part of a name, or a pattern as typed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytest_mcpbench.training.generate.assembling import glob
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.phrases import tidy
 from pytest_mcpbench.training.generate.places import HERE, Place, folder_slot, place_of
-from pytest_mcpbench.training.generate.pools import lines, side
+from pytest_mcpbench.training.generate.pools import lines, side, words
 from pytest_mcpbench.training.generate.quoting import Slot
 
 _SHARES = {
-    "lang": 0.25, "direct": 0.05, "ext": 0.09, "name": 0.23, "prefix": 0.06, "contains": 0.06, "suffix": 0.04,
-    "typed": 0.18, "two_langs": 0.02, "everything": 0.02,
+    "lang": 0.19, "direct": 0.05, "ext": 0.07, "dotext": 0.12, "dotexts": 0.04, "both": 0.03, "name": 0.2,
+    "prefix": 0.05, "contains": 0.05, "suffix": 0.04, "typed": 0.16, "two_langs": 0.02, "everything": 0.02,
 }  # fmt: skip
 _COMPOSED = 0.5
 _OFTEN_A_FOLDER = {"": 0.3, "none": 0.25, "dir": 0.45}
@@ -24,19 +24,12 @@ _FILES = re.compile(r"\{lang\} (files|sources|source files|file)\b")
 def glob_clause(make: Maker) -> Clause:
     """A request to find files by name."""
     kind = make.draw(_SHARES)
-    if kind in ("lang", "direct"):
-        return _by_language(make, make.phrasing("glob", "lang"), directly=kind == "direct")
-    if kind == "name":
-        return _by_name(make, make.phrasing("glob", "name"))
-    if kind == "typed":
-        return _as_typed(make, make.phrasing("glob", "typed"))
-    if kind == "two_langs":
-        return _two_languages(make)
-    if kind == "everything":
-        phrasing = make.phrasing("glob", "everything")
-        slot, folder = folder_slot(make, phrasing.text)
-        return make.clause(phrasing, {"dir": slot}, found("**/*", Place(arguments={"path": folder})))
-    return _by_part(make, kind, make.phrasing("glob", kind))
+    if kind == "direct":
+        return _by_language(make, make.phrasing("glob", "lang"), directly=True)
+    phrasing = make.phrasing("glob", kind)
+    if kind in _BUILDERS:
+        return _BUILDERS[kind](make, phrasing)
+    return _by_part(make, kind, phrasing)
 
 
 def short_glob(make: Maker) -> Clause:
@@ -130,8 +123,16 @@ def _by_name(make: Maker, phrasing: Phrasing) -> Clause:
 
 def _by_part(make: Maker, kind: str, phrasing: Phrasing) -> Clause:
     place = _place(make, phrasing, _OFTEN_A_FOLDER)
-    stem, word, extension = make.values.stem(), make.values.word().lower(), make.values.extension()
-    if kind == "ext":
+    stem, word, extension = make.values.stem(), make.values.word().lower(), any_extension(make)
+    slots = {"noun": Slot(make.line("glob", "nouns"))}
+    if kind == "dotext":
+        slot, pattern, name = Slot(extension, "plain", f".{extension}"), f"**/*.{extension}", "dotext"
+    elif kind == "both":
+        start = make.rng.choice((stem, word, f"{stem}_", f"{word}-", str(make.rng.randrange(1990, 2030)), "0", "."))
+        end = make.rng.choice((f".{extension}", f".{extension}", f".{extension}", f"_{word}.{extension}", "~", ".bak"))
+        slots["start"] = Slot(start, "text" if make.chance(0.8) else "plain")
+        slot, pattern, name = Slot(end, "path"), f"**/{start}*{end}", "end"
+    elif kind == "ext":
         shown = f".{extension}" if make.chance(0.78) else extension
         slot = Slot(extension, "path" if make.chance(0.3) else "plain", shown)
         pattern, name = f"**/*.{extension}", "dotext"
@@ -144,6 +145,11 @@ def _by_part(make: Maker, kind: str, phrasing: Phrasing) -> Clause:
                 f"-{word}.{extension}",
                 f".{stem}.{extension}",
                 f"_{stem}.{extension}",
+                f"_{stem}",
+                f"-{word}",
+                "~",
+                ".bak",
+                f".{extension}.{word}",
             )
         )
         slot, pattern, name = Slot(tail, "path"), f"**/*{tail}", "tail"
@@ -154,7 +160,29 @@ def _by_part(make: Maker, kind: str, phrasing: Phrasing) -> Clause:
         affix = affix.strip("_-") if kind == "contains" else affix
         slot, name = Slot(affix, "text" if make.chance(0.8) else "plain"), "affix"
         pattern = f"**/{affix}*" if kind == "prefix" else f"**/*{affix}*"
-    return make.clause(_at(make, phrasing, place), {name: slot, **place.slots}, found(pattern, place))
+    return make.clause(_at(make, phrasing, place), {**slots, name: slot, **place.slots}, found(pattern, place))
+
+
+def any_extension(make: Maker) -> str:
+    """An extension without its dot: a common one, a rare one, one of two parts, or one that nobody has seen."""
+    draw = make.rng.random()
+    if draw < 0.45:
+        return make.values.extension()
+    if draw < 0.8:
+        return make.rng.choice(words("rare_extensions"))
+    return make.values.coin.word()[:5] if draw < 0.9 else f"{make.values.word().lower()}.{make.values.extension()}"
+
+
+def _two_extensions(make: Maker, phrasing: Phrasing) -> Clause:
+    one, two = any_extension(make), any_extension(make)
+    if one == two:
+        raise EmptyPoolError("one extension twice")
+    place = _place(make, phrasing, _OFTEN_A_FOLDER)
+    answers = found(f"**/*.{{{one},{two}}}", place, [f"**/*.{{{two},{one}}}"])
+    each = tuple(found(f"**/*.{extension}", place)[0][0] for extension in (one, two))
+    slots = {"dotext": Slot(one, "plain", f".{one}"), "dotext2": Slot(two, "plain", f".{two}"), **place.slots}
+    slots["noun"] = Slot(make.line("glob", "nouns"))
+    return make.clause(_at(make, phrasing, place), slots, (*answers, each))
 
 
 def _as_typed(make: Maker, phrasing: Phrasing) -> Clause:
@@ -178,8 +206,12 @@ def _as_typed(make: Maker, phrasing: Phrasing) -> Clause:
     return make.clause(_at(make, phrasing, place), {"typed": Slot(pattern, "path"), **place.slots}, answers)
 
 
-def _two_languages(make: Maker) -> Clause:
-    phrasing = make.phrasing("glob", "two_langs")
+def _everything(make: Maker, phrasing: Phrasing) -> Clause:
+    slot, folder = folder_slot(make, phrasing.text)
+    return make.clause(phrasing, {"dir": slot}, found("**/*", Place(arguments={"path": folder})))
+
+
+def _two_languages(make: Maker, phrasing: Phrasing) -> Clause:
     (one, first, _, _), (two, second, _, _) = make.values.language(), make.values.language()
     if first == second:
         raise EmptyPoolError("one language twice")
@@ -189,3 +221,9 @@ def _two_languages(make: Maker) -> Clause:
     return make.clause(
         _at(make, phrasing, place), {"lang": Slot(one), "lang2": Slot(two), **place.slots}, (*answers, each)
     )
+
+
+_BUILDERS: dict[str, Callable[[Maker, Phrasing], Clause]] = {
+    "lang": _by_language, "name": _by_name, "typed": _as_typed, "two_langs": _two_languages,
+    "dotexts": _two_extensions, "everything": _everything,
+}  # fmt: skip

@@ -3,10 +3,9 @@
 import re
 from functools import cache
 
+from pytest_mcpbench.core.case import Case, ExpectedCall, Json
 from pytest_mcpbench.training.generate.pools import lines
 from pytest_mcpbench.training.generate.reading import NUMBER_WORDS, ORDINALS
-
-from pytest_mcpbench.core.case import Case, ExpectedCall, Json
 
 _ALL = re.compile(r"\b(all|every|everywhere|each|global|globally|throughout|across|all over)\b|/g\b", re.IGNORECASE)
 _GONE = re.compile(
@@ -56,8 +55,8 @@ def _borne_out(  # noqa: PLR0911 - one rule a line
         return True
     if name == "content":
         return value.replace("\n", "\\n") in prompt or all(line in prompt for line in value.split("\n"))
-    if name == "command":
-        return _known_command(value, prompt)
+    if name in ("command", "file_path"):
+        return (_known_command if name == "command" else _joined_path)(value, prompt)
     if name == "type":
         return any(_said(spoken, prompt) for spoken in _languages_of_type(value))
     if name in ("pattern", "glob"):
@@ -74,6 +73,8 @@ def _follows_as_glob(pattern: str, prompt: str) -> bool:
     core = pattern.removeprefix("**/")
     if core == "*":
         return _said("files", prompt) or _said("file", prompt) or _said("everything", prompt)
+    if "{" not in core and all(part in prompt for part in core.split("*")):
+        return True
     if core.strip("*") in prompt or core.removeprefix("*") in prompt:
         return True
     found = re.fullmatch(r"\*\.(?:\{(.+)\}|(.+))", core)
@@ -107,6 +108,12 @@ def _times(prompt: str) -> set[int]:
             if re.search(rf"\b{word}{unit if unit.startswith('[') else ' ' + unit}\b", prompt, re.IGNORECASE):
                 found.add(int(number * scale))
     return found
+
+
+def _joined_path(path: str, prompt: str) -> bool:
+    """Whether a path is a folder and a name that the prompt gives apart."""
+    folder, _, base = path.rpartition("/")
+    return bool(folder) and folder in prompt and base in prompt
 
 
 def _known_command(command: str, prompt: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, is_order
 from pytest_mcpbench.training.generate.editing import edited, old_and_new, short_edit
 from pytest_mcpbench.training.generate.finding import file_name, found, short_glob
@@ -12,8 +13,6 @@ from pytest_mcpbench.training.generate.reading import read_call, whole_file
 from pytest_mcpbench.training.generate.searching import answers, searched, short_grep
 from pytest_mcpbench.training.generate.shell import make_command, ran, short_bash
 from pytest_mcpbench.training.generate.writing import short_content, short_write, written
-
-from pytest_mcpbench.core.case import Json
 
 _SHORT: dict[str, Callable[[Maker], Clause]] = {
     "read": whole_file, "bash": short_bash, "grep": short_grep, "glob": short_glob, "write": short_write,

@@ -23,11 +23,16 @@ class Piece:
 
 
 def expand(template: str, rng: Random) -> str:
-    """The template with each choice made; slots stay. Raises ValueError for brackets that do not match."""
+    """The template with each choice made; slots stay, and `⟨…⟩` become round brackets.
+
+    Raises ValueError for brackets that do not match.
+    """
     text, at = _sequence(template, 0, "", rng)
     if at != len(template):
         raise ValueError(f"unbalanced brackets in the phrasing {template!r}")
-    return tidy(text.replace("\\n", "\n").replace("\\t", "\t"))
+    for written, meant in (("\\n", "\n"), ("\\t", "\t"), ("⟨", "("), ("⟩", ")")):
+        text = text.replace(written, meant)
+    return tidy(text)
 
 
 def slots_of(text: str) -> tuple[str, ...]:

@@ -4,12 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.training.generate.compose import EmptyPoolError, Maker
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.pools import lines, side
 from pytest_mcpbench.training.generate.quoting import Slot
-
-from pytest_mcpbench.core.case import Json
 
 HERE = (".", "./")
 """What `path` may be where the request names no folder."""

@@ -1,13 +1,12 @@
 """Rows for the read tool: whole files, first lines, ranges of lines."""
 
+from pytest_mcpbench.core.case import ExpectedCall, Json
 from pytest_mcpbench.training.generate.compose import Clause, Maker, one_call
 from pytest_mcpbench.training.generate.quoting import Slot
 
-from pytest_mcpbench.core.case import ExpectedCall, Json
-
 _SHARES = {
-    "whole": 0.58, "limit": 0.11, "offset": 0.08, "skip": 0.02, "range": 0.12, "window": 0.07, "line": 0.02,
-    "ordinal": 0.015,
+    "whole": 0.5, "apart": 0.07, "limit": 0.1, "offset": 0.07, "skip": 0.02, "range": 0.15, "window": 0.08,
+    "line": 0.02, "ordinal": 0.015,
 }  # fmt: skip
 _ROUND = (
     *(3, 5, 10, 10, 12, 15, 20, 20, 25, 30, 40, 50, 50, 60, 75, 80, 100, 100),
@@ -28,10 +27,20 @@ def read_clause(make: Maker) -> Clause:
     kind = make.draw(_SHARES)
     phrasing = make.phrasing("read", kind)
     path = make.values.path()
+    if kind == "apart":
+        slots, path = apart(make)
+        return make.clause(phrasing, slots, _alternatives(path, "whole", {}))
     numbers, shown = _numbers(make, kind)
     slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind")), **shown}
     slots["Name"] = Slot(make.values.of("Name"))
     return make.clause(phrasing, slots, _alternatives(path, kind, numbers))
+
+
+def apart(make: Maker) -> tuple[dict[str, Slot], str]:
+    """A file's name and its folder as two slots, and the path that they make."""
+    name, folder = make.values.base_name(), make.values.folder()
+    shown = f"{folder}/" if make.chance(0.12) else folder
+    return {"name": Slot(name, "path"), "dir": Slot(folder, "path", shown)}, f"{folder}/{name}"
 
 
 def whole_file(make: Maker) -> Clause:

@@ -35,6 +35,10 @@ def _slot(make: Maker, name: str) -> Slot:
         return Slot(make.values.search("sym"), "symbol")
     if kind == "lang":
         return Slot(make.values.language()[0])
+    if kind == "code":
+        return Slot(make.values.snippets.line().strip(), "quoted_text")
+    if kind == "regex":
+        return Slot(make.values.search("regex"), "quoted_text")
     return Slot(make.values.of(kind), _LOOKS.get(kind, "plain"))
 
 

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.phrases import expand, tidy
 from pytest_mcpbench.training.generate.places import HERE, Place, place_of
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
 from pytest_mcpbench.training.generate.reading import counted
-
-from pytest_mcpbench.core.case import Json
 
 _SHARES = {"plain": 0.47, "files": 0.15, "count": 0.14, "content": 0.11, "multiline": 0.04, "limit": 0.09}
 _MODES = {"files": "files_with_matches", "count": "count", "content": "content", "lines": "content"}

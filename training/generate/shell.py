@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from pytest_mcpbench.core.case import ExpectedCall
 from pytest_mcpbench.training.generate.compose import (
     Alternatives,
     Clause,
@@ -15,8 +16,6 @@ from pytest_mcpbench.training.generate.compose import (
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.pools import lines, side
 from pytest_mcpbench.training.generate.quoting import Look, Slot
-
-from pytest_mcpbench.core.case import ExpectedCall
 
 _SHARES = {"any": 0.36, "quoted": 0.17, "fence": 0.04, "timeout": 0.11, "described": 0.32}
 _SLOT = re.compile(r"\{(\w+?)(\d?)\}")

@@ -43,6 +43,7 @@ class Snippets:
         self.fill = fill
         self._shells = lines("shells")
         self._odd = lines("odd_strings")
+        self._both = {shapes: [s for s in shapes if "'" in s and '"' in s] for shapes in (self._shells, self._odd)}
 
     def kind(self) -> str:
         """A kind of text from FILES."""
@@ -60,7 +61,7 @@ class Snippets:
 
     def odd(self) -> str:
         """A string with quotes, braces, percent signs or backslashes."""
-        return self.fill(self.rng.choice(self._odd))
+        return self.fill(self.rng.choice(self._odd if self.rng.random() < 0.6 else self._both[self._odd]))
 
     def block(self, size: int) -> tuple[str, str]:
         """A kind of text, and about so many lines of it."""
@@ -135,15 +136,17 @@ class Snippets:
             return rng.choice((coin.snake, coin.snake, coin.whole, self.literal))()
         first, second = self.expression(depth - 1), self.expression(depth - 1)
         shape = rng.choice(
-            ("{n}({a})", "{n}({a}, {b})", "{n}.{m}", "{n}.{m}({a})", "{n}[{k}]", "{a} {op} {b}", "({a} {op} {b})", "-{n}",
-             "!{n}", "{n}['{k}']", "[{a}, {b}]")
+            ("{n}({a})", "{n}({a}, {b})", "{n}.{m}", "{n}.{m}({a})", "{n}[{k}]", "{a} {op} {b}", "({a} {op} {b})",
+             "-{n}", "!{n}", "{n}['{k}']", "[{a}, {b}]")
         )  # fmt: skip
         operator = rng.choice(("+", "-", "*", "/", "%", "==", "!=", "<=", ">", "&&", "||", "and", "or", "|", "<<"))
         return shape.format(n=coin.snake(), m=coin.snake(), k=coin.word(), a=first, b=second, op=operator)
 
     def command(self) -> str:
         """A command line: of a nested shape from the pool, or assembled of a name and arguments."""
-        return self.fill(self.rng.choice(self._shells)) if self.rng.random() < 0.6 else command_line(self.coin)
+        if self.rng.random() < 0.36:
+            return command_line(self.coin)
+        return self.fill(self.rng.choice(self._shells if self.rng.random() < 0.7 else self._both[self._shells]))
 
     def mutated(self, text: str) -> str:
         """The text with a small change: a word of it replaced, added or left out, or a number changed."""

@@ -36,6 +36,9 @@ _CAMEL = ("{verb}{A}", "{verb}{A}{B}", "{a}{B}", "{verb}{A}ById", "on{A}{B}", "i
 _PASCAL = ("{A}{B}", "{A}{B}", "{A}", "{A}{End}", "{A}{B}{End}", "I{A}{B}")
 _CONSTANT = ("{U}_{V}", "MAX_{U}", "{U}_URL", "{U}_KEY", "DEFAULT_{U}", "{U}_{V}_ID", "{U}_TIMEOUT", "{U}")
 _ENDS = ("Service", "Manager", "Error", "Config", "Controller", "Factory", "Model", "View", "Test", "Client")
+_HEADINGS = frozenset(f"<h{level}>" for level in range(1, 7))
+"""Marks that are tags of HTML, not kinds of values."""
+
 _COMPOSED = {"sym": 0.4, "regex": 0.65, "multi": 0.5, "text": 0.5, "notes": 0.0}
 _COMMON_LANGUAGES = frozenset({"py", "js", "ts", "rs", "go", "java", "md", "json", "yaml", "sh", "c", "cpp", "html"})
 
@@ -71,7 +74,7 @@ class Values:
 
         def value(match: re.Match[str]) -> str:
             kind, mark = match.group(1), match.group(0)
-            if kind not in self._kinds:
+            if kind not in self._kinds or mark in _HEADINGS:
                 return mark
             if mark not in memo:
                 memo[mark] = self._fresh(kind, memo)
@@ -123,7 +126,7 @@ class Values:
         if extension is None and rng.random() < 0.04:
             return rng.choice(_DOTFILES).format(**parts)
         shape = rng.random()
-        shapes = ("{a}",) if shape < 0.34 else _NAMES if shape < 0.9 else _ODD_NAMES
+        shapes = ("{a}",) if shape < 0.3 else _NAMES if shape < 0.84 else _ODD_NAMES
         return f"{rng.choice(shapes).format(**parts)}.{extension or self.extension()}"
 
     def folder(self) -> str:

@@ -1,15 +1,17 @@
 """Rows for the write tool: contents in quotes, without quotes, in blocks, and none at all."""
 
 import re
+from collections.abc import Callable
 
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.pools import blocks, lines, side
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
+from pytest_mcpbench.training.generate.reading import apart
 from pytest_mcpbench.training.generate.snippets import FENCES, FILES
 
 _SHARES = {
-    "quoted": 0.25, "bare_end": 0.09, "bare_mid": 0.04, "block": 0.33, "block_tail": 0.06, "empty": 0.09,
-    "two_lines": 0.09,
+    "quoted": 0.2, "bare_end": 0.08, "bare_mid": 0.03, "block": 0.35, "block_tail": 0.06, "empty": 0.07,
+    "two_lines": 0.05, "three_lines": 0.03, "apart": 0.08, "short": 0.06,
 }  # fmt: skip
 _TEXTS = ("txt", "md", "txt", "txt", "log", "json", "py", "html", "cfg", "csv")
 
@@ -22,12 +24,12 @@ _DATA = (
 def write_clause(make: Maker) -> Clause:
     """A request to create or overwrite a file."""
     kind = make.draw(_SHARES)
-    if kind == "empty":
-        return _empty(make)
+    if kind in _BUILDERS:
+        return _BUILDERS[kind](make)
     if kind in ("block", "block_tail"):
         return _block(make, kind)
-    if kind == "two_lines":
-        return _two_lines(make)
+    if kind in ("two_lines", "three_lines"):
+        return _few_lines(make, kind)
     if kind == "quoted":
         return _quoted(make, make.phrasing("write", "quoted"))
     return _bare(make, kind)
@@ -144,7 +146,7 @@ def _several_lines(make: Maker) -> tuple[str, str]:
     """A file's extension or name, and a content of two to fourteen lines for it."""
     rng = make.rng
     if make.chance(0.68):
-        kind, content = make.values.snippets.block(rng.choice((2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 9, 10, 12, 14)))
+        kind, content = make.values.snippets.block(rng.choice((2, 3, 4, 4, 5, 5, 6, 7, 8, 9, 10, 11, 12, 14)))
         return rng.choice(FILES[kind]), content
     entries = [entry for entry in blocks("contents") if side((entry[1],), make.split)]
     suits, body = rng.choice(entries)
@@ -160,18 +162,47 @@ def _empty(make: Maker, *, orders_only: bool = False) -> Clause:
     return make.clause(phrasing, {"file": Slot(path, "path")}, written(path, "", []))
 
 
-def _two_lines(make: Maker) -> Clause:
+def _few_lines(make: Maker, kind: str) -> Clause:
     path = _file_for(make)
-    first, second = short_content(make), short_content(make)
-    content = f"{first}\n{second}"
-    slots = {
-        "file": Slot(path, "path"),
-        "line1": Slot(first, "quoted_text"),
-        "line2": Slot(second, "quoted_text"),
-    }
-    return make.clause(make.phrasing("write", "two_lines"), slots, written(path, content, [content + "\n"]))
+    texts = [short_content(make) for _ in range(2 if kind == "two_lines" else 3)]
+    content = "\n".join(texts)
+    slots = {f"line{number}": Slot(text, "quoted_text") for number, text in enumerate(texts, 1)}
+    slots["file"] = Slot(path, "path")
+    return make.clause(make.phrasing("write", kind), slots, written(path, content, [content + "\n"]))
+
+
+def _apart(make: Maker) -> Clause:
+    """The file's name and its folder stand apart in the request."""
+    slots, path = apart(make)
+    if make.chance(0.3):
+        return make.clause(make.phrasing("write", "apart_empty"), slots, written(path, "", []))
+    content = short_content(make)
+    others = [content + "\n"] if make.chance(0.2) else []
+    slots["content"] = Slot(content, "quoted_text")
+    return make.clause(make.phrasing("write", "apart"), slots, written(path, content, others))
+
+
+def _short(make: Maker) -> Clause:
+    """A content of one number, word or version, named as what it is."""
+    coin, values = make.values.coin, make.values
+    kind = make.draw({"number": 0.4, "word": 0.35, "version": 0.25})
+    if kind == "number":
+        content = coin.number() if make.chance(0.4) else coin.whole()
+        shown = make.rng.choice((f"the number {content}", f"the value {content}", content))
+    elif kind == "word":
+        content = coin.any_word() if make.chance(0.6) else values.word()
+        shown = make.rng.choice((f"the word {content}", f"the word {content}", f"the single word {content}"))
+    else:
+        content = values.of("ver")
+        shown = make.rng.choice((f"the version {content}", f"version number {content}", content, content))
+    path = _file_for(make)
+    slots = {"file": Slot(path, "path"), "thing": Slot(shown)}
+    return make.clause(make.phrasing("write", "short"), slots, written(path, content, [content + "\n"]))
 
 
 def written(path: str, content: str, others: list[str]) -> Alternatives:
     """The right answers of a write: the content, or one of the others that the words leave open."""
     return ((one_call("write", {"file_path": path, "content": content}, accept={"content": others}),),)
+
+
+_BUILDERS: dict[str, Callable[[Maker], Clause]] = {"empty": _empty, "apart": _apart, "short": _short}
