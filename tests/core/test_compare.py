@@ -55,6 +55,8 @@ def test_cases_that_only_one_model_answered_or_that_are_not_asked_stay_out() -> 
     [
         (flipped(80, 20, 0), "PASS"),
         (flipped(97, 2, 1), "UNDECIDED"),
+        (flipped(92, 7, 1), "UNDECIDED"),  # p = .070
+        (flipped(90, 9, 1), "PASS"),  # p = .021
         (flipped(90, 5, 5), "FAIL"),
         (flipped(80, 1, 19), "FAIL"),
         (flipped(0, 0, 0), "FAIL"),
@@ -69,6 +71,8 @@ def test_better_needs_a_gain_beyond_chance(found: Paired, status: str) -> None:
     [
         (flipped(600, 0, 0), "PASS"),
         (flipped(598, 1, 1), "PASS"),
+        (flipped(133, 0, 0), "PASS"),  # the bound is 1.994 points
+        (flipped(132, 0, 0), "UNDECIDED"),  # 2.008 points
         (flipped(590, 0, 10), "UNDECIDED"),
         (flipped(560, 0, 40), "FAIL"),
         (flipped(98, 0, 2), "FAIL"),

@@ -49,3 +49,12 @@ def test_a_model_with_fewer_misses_than_shown_lists_each_once() -> None:
     top = headline_of(run_of(cases, {"m": answers}))
     assert top.focus is not None
     assert [miss.case for miss in top.focus.failures] == [planted[0][2].id]
+
+
+def test_a_failed_gate_outweighs_an_undecided_one() -> None:
+    run, _ = planted_run(1)
+    first, *rest = run.gates
+    mixed = replace(run, gates=(replace(first, status="UNDECIDED"), *rest))
+    assert headline_of(mixed).decision == "FAIL"
+    undecided = replace(run, gates=(replace(first, status="UNDECIDED"), replace(first, status="PASS")))
+    assert headline_of(undecided).sentence == "finetuned is undecided"

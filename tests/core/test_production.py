@@ -139,3 +139,10 @@ def test_a_runs_records_give_the_baseline() -> None:
     found = baseline_of(run.records)
     assert found["tool"] == run.models["finetuned"].summary.levels["level3"]
     assert found["parameters"] == run.models["finetuned"].summary.levels["level4"]
+
+
+def test_the_latest_window_plays_no_part_in_its_own_limits() -> None:
+    answers = [entry()] * 100 + [entry(number >= 9) for number in range(100)]
+    latest = [window for window in windows(answers, 100) if window.metric == "tool"][-1]
+    assert (latest.low, latest.high) == (1.0, 1.0)
+    assert latest.out_of_control

@@ -63,3 +63,11 @@ def test_a_tier_that_was_withheld_for_a_biased_selection_stays_withheld() -> Non
     partial = replace(model.tier, tier=None, set_by=None, reason="only cases that the last run missed were run")
     again = rescore(replace(run, models={"finetuned": replace(model, tier=partial)}), Rules(targets=Targets()))
     assert again.models["finetuned"].tier == partial
+
+
+def test_a_model_that_was_trained_on_the_cases_stays_without_a_tier() -> None:
+    cases = [case for _, _, case, _ in planted_cases(3)]
+    run = run_of(cases, {"m": {case.id: right_answer(case) for case in cases}}, trained_cases=(cases[0].id,))
+    tier = rescore(run, Rules(targets=Targets())).models["m"].tier
+    assert tier.tier is None
+    assert "trained on 1 of these" in tier.reason
