@@ -1,14 +1,18 @@
 """What a run writes beside its lines: report, markdown, comparisons and their gates."""
 
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import scipy.special  # noqa: F401 (a run inside a test forgets what it imported, and numpy cannot be imported twice)
 
 from pytest_mcpbench.core.contamination import row_hash
 from pytest_mcpbench.core.result import read_result
+from pytest_mcpbench.core.summary import show_percent
 from pytest_mcpbench.models.base import LoadOptions, Model, Source
 from pytest_mcpbench.models.load import load_model
 from tests.core.planted import planted_cases, right_answer
@@ -164,3 +168,22 @@ def test_cases_that_were_missed_before_are_no_ground_for_a_comparison(
     again = bench(pytester, *chosen, "--mcp-missed")
     assert again.ret == 0
     assert read_result(pytester.path / "run.json").comparisons == ()
+
+
+def test_the_terminal_and_pytests_own_junit_file_count_as_the_result_does(
+    pytester: pytest.Pytester, models: dict[str, str]
+) -> None:
+    done = bench(pytester, f"--mcp-model=base={models['half']}", "--junit-xml=junit.xml")
+    summary = read_result(pytester.path / "run.json").models["base"].summary
+    shown = re.findall(r"(level\d) \w+ +(\d+)/(\d+) right \(([\d.]+) %", done.stdout.str())
+    assert [(level, int(correct), int(n)) for level, correct, n, _ in shown] == [
+        (level, rate.correct, rate.n) for level, rate in summary.levels.items()
+    ]
+    assert [percent for *_, percent in shown] == [show_percent(rate.exact) for rate in summary.levels.values()]
+    found: Counter[tuple[str, str]] = Counter()
+    for case in ElementTree.parse("junit.xml").iter("testcase"):
+        noted = {entry.get("name"): entry.get("value") for entry in case.iter("property")}
+        if "mcp_level" in noted and "test_tool[" not in str(case.get("name")):
+            found[str(noted["mcp_level"]), str(noted["mcp_outcome"])] += 1
+    for level, rate in summary.levels.items():
+        assert (found[level, "right"], found[level, "missed"]) == (rate.correct, rate.n - rate.correct)
