@@ -1,5 +1,6 @@
 """Rows for training and validation: drawn, checked, and none twice."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -41,7 +42,12 @@ _MAX_ANSWER = 600
 """Characters of a rendered answer: hardly more fit into the tokens that evaluation allows."""
 
 _MAX_PROMPT = 720
-"""Characters of a prompt, so that a row stays within six hundred tokens."""
+"""Characters of a prompt."""
+
+_MAX_TOKENS = 360
+"""Tokens of prompt and answer together, as estimated: with the system text a row then has six hundred at most."""
+
+_TOKENS = re.compile(r"[A-Za-z]{1,4}|\d|[^\w\s]|_|\n|[^\x00-\x7f]")
 
 
 def build(split: Split, rows: int, seed: int, exclude: Iterable[str] = (), taken: Iterable[str] = ()) -> list[Case]:
@@ -108,12 +114,7 @@ def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> C
         prompt = finished(clause, make, "bash" if "bash" in names else names[0] if names else "none")
         key = normalized(prompt)
         answer = render([call.call for call in clause.alternatives[0]], "native") if names else ""
-        if (
-            not key
-            or key in seen
-            or max(len(answer) - _MAX_ANSWER, len(prompt) - _MAX_PROMPT) > 0
-            or foreign.nearest(prompt) is not None
-        ):
+        if not key or key in seen or _too_long(prompt, answer) or foreign.nearest(prompt) is not None:
             continue
         case = Case(
             id=kind,
@@ -126,6 +127,12 @@ def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> C
             seen.add(key)
             return case
     raise TrainingError(f"the pools give no more {kind!r} rows that differ from each other; ask for fewer rows")
+
+
+def _too_long(prompt: str, answer: str) -> bool:
+    if len(prompt) > _MAX_PROMPT or len(answer) > _MAX_ANSWER:
+        return True
+    return len(prompt) + len(answer) > _MAX_TOKENS and len(_TOKENS.findall(prompt + answer)) > _MAX_TOKENS
 
 
 @cache

@@ -90,7 +90,7 @@ def _composed_text(make: Maker) -> str:
         else:
             text = make.rng.choice((coin.number, coin.snake, coin.kebab, coin.any_word, snippets.literal))()
         if text.strip() and len(text) < _MAX_TEXT:
-            return text
+            return make.rng.choice((f"{text} ", f" {text}")) if make.chance(0.05) else text
     return coin.word()
 
 

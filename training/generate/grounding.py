@@ -13,7 +13,9 @@ _GONE = re.compile(
     r"gone|disappear|belong)\b",
     re.IGNORECASE,
 )
-_EMPTY = re.compile(r"\b(empty|blank|nothing|no content|without any content|clear|truncate)\b", re.IGNORECASE)
+_EMPTY = re.compile(
+    r"\b(empty|blank|nothing|zero|0 bytes|no content|without any content|clear|truncate)\b", re.IGNORECASE
+)
 _MODES = {
     "count": r"\b(count|counts|counting|how many|how often|number)\b",
     "files_with_matches": r"\b(files?|file ?names)\b",

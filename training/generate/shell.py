@@ -55,6 +55,7 @@ def bash_clause(make: Maker) -> Clause:
     if kind == "fence":
         phrasing = make.phrasing("bash", "fence")
         label = make.rng.choice(("", "", "bash", "sh"))
+        command = make.values.snippets.long_command() if make.chance(0.25) else command
         slot = Slot(command, "block", f"```{label}\n{command}\n```")
         return make.clause(Phrasing(text=phrasing.text + "\n{cmd}", order=False), {"cmd": slot}, ran(command))
     phrasing = make.phrasing("bash", kind)

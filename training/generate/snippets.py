@@ -148,6 +148,16 @@ class Snippets:
             return command_line(self.coin)
         return self.fill(self.rng.choice(self._shells if self.rng.random() < 0.7 else self._both[self._shells]))
 
+    def long_command(self) -> str:
+        """One command of several lines: a loop, a condition, or arguments continued by backslashes."""
+        shapes = (
+            "for <xi> in <xw> <xw2> <xw3>; do\n  <xc>\n  <xc2>\ndone", "if [ -f <xp> ]; then\n  <xc>\nfi",
+            "<xc> \\\n  --<xk> <xw> \\\n  --<xk2>=<xw2>", "<xc> \\\n  && <xc2>",
+            "while true; do\n  <xc>\n  sleep <xd>\ndone",
+            "<xc> |\n  <xc2>", "cd <xw>/<xw2> &&\n<xc> &&\n<xc2>",
+        )  # fmt: skip
+        return self.fill(self.rng.choice(shapes))
+
     def mutated(self, text: str) -> str:
         """The text with a small change: a word of it replaced, added or left out, or a number changed."""
         spots = list(_MUTABLE.finditer(text))
