@@ -1,6 +1,7 @@
 """Command lines and regular expressions assembled part by part."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from pytest_mcpbench.training.generate.coining import Coin
@@ -69,5 +70,11 @@ def _atom(coin: Coin) -> str:
     rng = coin.rng
     low = rng.randrange(1, 6)
     shape = rng.choice(lines("regex_atoms"))
-    marks = {"w": coin.word, "i": coin.snake, "l": coin.letter, "n": lambda: str(low), "m": lambda: str(low + 3)}
+    marks: dict[str, Callable[[], str]] = {
+        "w": coin.word,
+        "i": coin.snake,
+        "l": coin.letter,
+        "n": lambda: str(low),
+        "m": lambda: str(low + 3),
+    }
     return re.sub(r"<(\w)>", lambda match: marks[match.group(1)](), shape)

@@ -79,7 +79,8 @@ class Snippets:
         return kind, "\n".join(rows)
 
     def _rows(self, kind: str, size: int, margin: str, indent: str, rows: list[str]) -> None:
-        end, shared = len(rows) + size, {}
+        end = len(rows) + size
+        shared: dict[str, str] = {}
         while len(rows) < end:
             shape = self.rng.choice(value_sections("snippets")[kind])
             opener, sign, closer = shape.partition(BLOCK_SIGN)
