@@ -10,7 +10,7 @@ from typing import Any
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
 from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
-from pytest_mcpbench.models.folder import fingerprint, read_json, trained_on
+from pytest_mcpbench.models.folder import fingerprint, read_json, trained_format, trained_on
 from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE
 from pytest_mcpbench.models.onnx_session import Decoder, SessionOptions, open_graph
@@ -45,6 +45,10 @@ class OnnxModel:
     def cache_key(self, request: Request, settings: GenerationSettings) -> str:
         """A hash of the model, the exact prompt and the settings."""
         return answer_key(self.info, self._encode(request)[0], settings)
+
+    def token_ids(self, request: Request) -> Sequence[int]:
+        """The prompt's tokens, by which requests that share a prefix are found."""
+        return self._encode(request)[1]
 
     def generate_batch(self, requests: Sequence[Request], settings: GenerationSettings) -> list[Generation]:
         """The answers, up to the end of their calls. Their tokens include the one that ended them."""
@@ -110,7 +114,7 @@ def load(source: Source, options: LoadOptions) -> OnnxModel:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_ERROR_CHARACTERS]
         raise ModelError(f"{source.spec}: could not be loaded ({reason})") from error
     quantization = str(recipe.get("quantization", "none"))
-    fmt = pick_format(options.fmt, tokenizer.chat_template)
+    fmt = pick_format(options.fmt, tokenizer.chat_template, trained_format(folder))
     info = ModelInfo(
         spec=source.spec,
         kind=source.kind,
