@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -14,19 +15,37 @@ from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
 from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
 from pytest_mcpbench.models.folder import check_checkpoint, fingerprint, trained_format, trained_on
+from pytest_mcpbench.models.hf_attention import Prefix
+from pytest_mcpbench.models.hf_decode import Limits, prefix_decoder
+from pytest_mcpbench.models.hf_generate import PAD, write_rows
 from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
-from pytest_mcpbench.models.stops import RowStops, end_tokens
+from pytest_mcpbench.models.stops import Row, end_tokens
 
 # Not `import transformers`: half of it is typed, and mypy would read all of it to tell which half.
 transformers: Any = import_module("transformers")
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _AUTO_DTYPES = {"cpu": "float32", "cuda": "bfloat16", "mps": "float32"}
-_PAD = 0
-"""Padding is masked, so any token serves that is in every vocabulary; a tokenizer's own need not be in the model's."""
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
 _ERROR_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A prompt's tokens, and what is written to it."""
+
+    ids: list[int]
+    row: Row
+
+    def generation(self, known: int) -> Generation:
+        return Generation(
+            text=self.row.text(),
+            finish_reason="stop" if self.row.stopped else "length",
+            prompt_tokens=len(self.ids),
+            cached_prompt_tokens=known,
+            output_tokens=len(self.row.ids),
+        )
 
 
 class HFModel:
@@ -46,7 +65,8 @@ class HFModel:
         self._ends = end_tokens(model, tokenizer)
         # The model's own configuration is replaced, not overridden: `generate` fills every field that a caller
         # leaves at its default (do_sample=False is one) from the model's.
-        model.generation_config = transformers.GenerationConfig(pad_token_id=_PAD)
+        model.generation_config = transformers.GenerationConfig(pad_token_id=PAD)
+        self._decoder = prefix_decoder(model, info.device)
         self._encoded: dict[str, tuple[Prompt, list[int]]] = {}
 
     def count_tokens(self, request: Request) -> int:
@@ -57,26 +77,41 @@ class HFModel:
         """A hash of the model, the exact prompt and the settings."""
         return answer_key(self.info, self._encode(request)[0], settings)
 
+    def token_ids(self, request: Request) -> Sequence[int]:
+        """The prompt's tokens, by which requests that share a prefix are found."""
+        return self._encode(request)[1]
+
     def generate_batch(self, requests: Sequence[Request], settings: GenerationSettings) -> list[Generation]:
         """The answers, up to the end of their calls. Their tokens include the one that ended them."""
-        encoded = [self._encode(request) for request in requests]
-        stops = RowStops(self._tokenizer, self.style.fmt, self._ends, [prompt.stops for prompt, _ in encoded])
-        self._decode([ids for _, ids in encoded], stops, settings.max_new_tokens)
-        for request in requests:
-            self._encoded.pop(request.key, None)
-        return [
-            Generation(
-                text=row.text(),
-                finish_reason="stop" if row.stopped else "length",
-                prompt_tokens=len(ids),
-                output_tokens=len(row.ids),
-            )
-            for row, (_, ids) in zip(stops.rows, encoded, strict=True)
-        ]
+        answers = dict(pair for part in self.stream(requests, settings, len(requests)) for pair in part)
+        return [answers[index] for index in range(len(requests))]
+
+    def stream(
+        self, requests: Sequence[Request], settings: GenerationSettings, rows: int
+    ) -> Iterator[list[tuple[int, Generation]]]:
+        """The answers with their requests' indices, some at a time, as they come; `rows` are on their way at once."""
+        if self._decoder is None:
+            yield from self._generated(requests, settings.max_new_tokens, rows)
+            return
+        answers = self._answers(requests)
+
+        def push(index: int, token: int) -> bool:
+            answers[index].row.push(token)
+            return not answers[index].row.stopped
+
+        limits = Limits(max_new_tokens=settings.max_new_tokens, rows=rows)
+        decoding = self._decoder.start([answer.ids for answer in answers], limits, push)
+        while ended := decoding.advance():
+            yield [(index, answers[index].generation(decoding.known)) for index in ended]
+
+    def forget_prefix(self) -> None:
+        """Compute the next prompt from its start, as the first one of a run is."""
+        if self._decoder is not None:
+            self._decoder.kept = Prefix()
 
     def close(self) -> None:
         """Give the memory back."""
-        self._model = self._tokenizer = None
+        self._model = self._tokenizer = self._decoder = None
         if self.info.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
@@ -87,37 +122,20 @@ class HFModel:
             found = self._encoded[request.key] = prompt, encode_prompt(self._tokenizer, prompt)
         return found
 
-    def _decode(self, prompts: Sequence[list[int]], stops: RowStops, max_new_tokens: int) -> None:
-        """Fill the rows of `stops`. A shared prefix that is computed once would come in as the first `cache`."""
-        width = max(len(ids) for ids in prompts)
-        ids = torch.tensor([[_PAD] * (width - len(row)) + row for row in prompts], device=self.info.device)  # (B, T)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=self.info.device)
-        cache, limit = None, width + max_new_tokens
-        with torch.inference_mode():
-            while len(ids) and ids.shape[1] < limit:
-                out = self._model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    past_key_values=cache,
-                    do_sample=False,
-                    max_new_tokens=limit - ids.shape[1],
-                    stopping_criteria=transformers.StoppingCriteriaList([stops]),
-                    return_dict_in_generate=True,
-                )
-                live = torch.tensor(stops.live(), dtype=torch.long, device=self.info.device)
-                written = out.sequences.shape[1] - ids.shape[1]
-                ids = out.sequences[live]  # (B', T')
-                mask = torch.cat([mask[live], mask.new_ones(len(live), written)], dim=1)  # (B', T')
-                cache = _rows_of(out.past_key_values, live) if len(live) else None
+    def _answers(self, requests: Sequence[Request]) -> list["_Answer"]:
+        encoded = [self._encode(request) for request in requests]
+        for request in requests:
+            self._encoded.pop(request.key, None)
+        style = self.style
+        return [_Answer(ids, Row(self._tokenizer, style.fmt, self._ends, prompt.stops)) for prompt, ids in encoded]
 
-
-def _rows_of(cache: Any, rows: torch.Tensor) -> Any:
-    """The cache of these rows only; None, which has it computed again, for a cache whose rows cannot be picked."""
-    layers = getattr(cache, "layers", None)
-    if not layers or not all(hasattr(layer, "batch_select_indices") for layer in layers):
-        return None
-    cache.batch_select_indices(rows)
-    return cache
+    def _generated(
+        self, requests: Sequence[Request], max_new_tokens: int, rows: int
+    ) -> Iterator[list[tuple[int, Generation]]]:
+        for start in range(0, len(requests), rows):
+            batch = self._answers(requests[start : start + rows])
+            write_rows(self._model, [answer.ids for answer in batch], [answer.row for answer in batch], max_new_tokens)
+            yield [(start + at, answer.generation(0)) for at, answer in enumerate(batch)]
 
 
 def load(source: Source, options: LoadOptions) -> HFModel:

@@ -78,15 +78,14 @@ class Row:
 
 
 class RowStops:
-    """Stops each row of a batch for itself, and keeps what it wrote until then. A criterion for `generate`.
+    """Stops each row of a batch for itself. A criterion for `generate`.
 
     When half of the rows have stopped it stops all, for the caller to go on with the `live` ones alone: a few
     answers that run to the token limit would else carry the others along, and cost as much as if all did.
     """
 
-    def __init__(self, tokenizer: Any, fmt: Format, ends: frozenset[int], stops: Sequence[Sequence[str]]) -> None:
-        self.rows = [Row(tokenizer, fmt, ends, row_stops) for row_stops in stops]
-        self._batch = self.rows
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._batch = list(rows)
 
     def live(self) -> list[int]:
         """The places, in the batch as it is now, of the rows that go on; the next batch holds just these rows."""

@@ -27,6 +27,7 @@ class Script:
 
     def __init__(self, tokenizer: Any, text: str) -> None:
         self.generation_config = self.config = self
+        self.device = "cpu"
         self.eos_token_id = 1
         self.seen: dict[str, Any] = {}
         self._ids = tokenizer(text, add_special_tokens=False)["input_ids"] + [1]
@@ -57,7 +58,21 @@ def test_an_answer_does_not_depend_on_what_else_is_in_its_batch(family: str, tmp
     together = model.generate_batch(REQUESTS, settings)
     alone = [model.generate_batch([request], settings)[0] for request in REQUESTS]
     assert together == alone
+    assert together[0].cached_prompt_tokens > 100, "what the prompts share is computed once"
     assert len({answer.text for answer in together}) > 1, "random weights that say one thing would prove nothing"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_models_of_other_builds_answer_the_same_through_generate(family: str, tmp_path: Path) -> None:
+    model = load_model(resolve(str(save_tiny(tmp_path, family))), CPU)
+    assert isinstance(model, HFModel)
+    settings = GenerationSettings(max_new_tokens=30)
+    ours = model.generate_batch(REQUESTS, settings)
+    model._decoder = None
+    theirs = model.generate_batch(REQUESTS, settings)
+    assert {answer.cached_prompt_tokens for answer in theirs} == {0}
+    assert [replace(answer, cached_prompt_tokens=0) for answer in ours] == theirs
+    assert [at for part in model.stream(REQUESTS, settings, 3) for at, _ in part] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -75,11 +90,24 @@ def test_rows_that_go_on_when_others_have_stopped_say_what_they_would_alone(fami
 def test_a_cache_whose_rows_cannot_be_picked_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model(resolve(str(save_tiny(tmp_path))), CPU)
     assert isinstance(model, HFModel)
+    model._decoder = None
     model._ends = frozenset(range(0, 259, 16))
     settings = GenerationSettings(max_new_tokens=40)
     expected = model.generate_batch(REQUESTS, settings)
-    monkeypatch.setattr("pytest_mcpbench.models.hf._rows_of", lambda cache, rows: None)
+    monkeypatch.setattr("pytest_mcpbench.models.hf_generate._rows_of", lambda cache, rows: None)
     assert model.generate_batch(REQUESTS, settings) == expected
+
+
+def test_answers_come_as_their_rows_end(tmp_path: Path) -> None:
+    model = load_model(resolve(str(save_tiny(tmp_path))), CPU)
+    assert isinstance(model, HFModel)
+    model._ends = frozenset(range(0, 259, 16))
+    settings = GenerationSettings(max_new_tokens=40)
+    requests = [ask("read " + "x" * length) for length in range(1, 40, 3)]
+    parts = list(model.stream(requests, settings, 4))
+    assert len(parts) > 4
+    answers = dict(pair for part in parts for pair in part)
+    assert [answers[at] for at in range(len(requests))] == model.generate_batch(requests, settings)
 
 
 def test_an_answer_is_what_the_model_alone_would_write(tmp_path: Path) -> None:
