@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, ToolDetail
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle
@@ -84,6 +84,30 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Give back memory and files. The model is not used again."""
+        ...
+
+
+@runtime_checkable
+class SharesPrefixes(Protocol):
+    """A model that computes once what the prompts of a batch, or of two in a row, begin with."""
+
+    def token_ids(self, request: Request) -> Sequence[int]:
+        """The prompt's tokens."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A model that takes up the next request as soon as another is answered."""
+
+    def stream(
+        self, requests: Sequence[Request], settings: GenerationSettings, rows: int
+    ) -> Iterator[list[tuple[int, Generation]]]:
+        """The answers with their requests' indices, some at a time, as they come; `rows` are on their way at once."""
+        ...
+
+    def rows_that_fit(self, longest: int, shared: int) -> int:
+        """How many rows of so many tokens fit in memory, at least 1; `shared` of the tokens are all rows' own once."""
         ...
 
 

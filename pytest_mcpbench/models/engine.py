@@ -1,12 +1,13 @@
-"""All answers of one model: what the cache has first, the rest in batches, each kept as soon as it is there."""
+"""All answers of one model: what the cache has first, the rest by shared prefix, each kept as soon as it is there."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
-from pytest_mcpbench.models.base import Model
+from pytest_mcpbench.models.base import Model, SharesPrefixes, Streams
 from pytest_mcpbench.models.cache import GenerationCache
+from pytest_mcpbench.models.prefix import common_prefix, prefix_groups
 
 _BATCH_SIZES = {"": 1024, "cuda": 64, "mps": 32, "cpu": 32}
 """Requests a batch by the kind of device; "" is a model that computes nothing.
@@ -14,6 +15,9 @@ _BATCH_SIZES = {"": 1024, "cuda": 64, "mps": 32, "cpu": 32}
 32 on CPU: of the demo model's smoke cases, 32 took 78 s of one core's time in one batch, 86 s in two of 16 (fp32).
 A larger batch would gain little more, and keep a first result waiting.
 """
+
+_LOOK_AHEAD = 4
+"""So many batches are put together from what is asked next, for prompts of like length."""
 
 _ERROR_CHARACTERS = 300
 
@@ -72,11 +76,11 @@ def generate(
     on_batch: Callable[[BatchReport], None] | None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[tuple[Request, Generation]]:
-    """Each request with its answer: those that the cache has, then the others, batch by batch.
+    """Each request with its answer: those that the cache has, then the others, some at a time.
 
-    Requests with one cache key are answered once. A batch that raises is halved, down to one request; one that
-    fails alone is answered by a Generation with the finish reason "error", which the cache does not keep. Whoever
-    stops iterating, or is killed, loses at most the batch under way.
+    Requests with one cache key are answered once, and those that begin with the same tokens together. A batch that
+    raises is halved, down to one request; one that fails alone is answered by a Generation with the finish reason
+    "error", which the cache does not keep. Whoever stops iterating, or is killed, loses at most what is under way.
     """
     groups: dict[str, list[Request]] = {}
     for request in requests:
@@ -88,14 +92,11 @@ def generate(
     for key, answer in found.items():
         yield from ((request, answer) for request in groups[key])
     batches = _Batches(model, settings)
-    pending = _ordered(model, [(key, group[0]) for key, group in groups.items() if key not in found])
-    while pending:
-        batch, pending = pending[: batches.size], pending[batches.size :]
-        answers = batches.answer([request for _, request in batch])
-        keyed = [(key, answer) for (key, _), answer in zip(batch, answers, strict=True)]
+    asked = [_Asked(key, group[0], _tokens(model, group[0])) for key, group in groups.items() if key not in found]
+    for keyed in (part for group in _groups(asked) for part in batches.answers(group)):
         if cache is not None:
             cache.put_many((key, answer) for key, answer in keyed if answer.finish_reason != "error")
-        tally.add(answers)
+        tally.add([answer for _, answer in keyed])
         for key, answer in keyed:
             yield from ((request, answer) for request in groups[key])
 
@@ -108,33 +109,94 @@ def _key(model: Model, request: Request, settings: GenerationSettings) -> str:
         return f"no prompt: {request.key}"
 
 
-def _ordered(model: Model, keyed: list[tuple[str, Request]]) -> list[tuple[str, Request]]:
-    """Longest prompt first: a batch then pads little, and one that does not fit in memory fails at once, not late.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request to generate for. Of a model that does not tell its tokens only their number is known."""
 
-    Sharing a prefix between the prompts of a batch starts here: what shares one has to stand together.
-    """
-    return sorted(keyed, key=lambda pair: _length(model, pair[1]), reverse=True)
+    key: str
+    request: Request
+    tokens: int | tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        return self.tokens if isinstance(self.tokens, int) else len(self.tokens)
 
 
-def _length(model: Model, request: Request) -> int:
+def _tokens(model: Model, request: Request) -> int | tuple[int, ...]:
     try:
-        return model.count_tokens(request)
+        return tuple(model.token_ids(request)) if isinstance(model, SharesPrefixes) else model.count_tokens(request)
     except Exception:  # as in _key
         return 0
 
 
+def _groups(asked: Sequence[_Asked]) -> list[list[_Asked]]:
+    """Requests that share a prefix together, in the order asked; the first asked comes in the first group."""
+    known = [(at, each.tokens) for at, each in enumerate(asked) if not isinstance(each.tokens, int)]
+    places = [sorted(known[at][0] for at in group) for group in prefix_groups([tokens for _, tokens in known])]
+    places.append([at for at, each in enumerate(asked) if isinstance(each.tokens, int)])
+    return [[asked[at] for at in group] for group in sorted(group for group in places if group)]
+
+
+def _in_batches(group: Sequence[_Asked], size: int) -> list[list[_Asked]]:
+    """Batches of requests of like length, since what is long is mostly answered at length too.
+
+    Of the shipped cases, the lengths of prompts and answers correlate at 0.72. Those asked first come first, so that
+    results begin to flow.
+    """
+    batches: list[list[_Asked]] = []
+    for start in range(0, len(group), size * _LOOK_AHEAD):
+        window = range(start, min(start + size * _LOOK_AHEAD, len(group)))
+        order = sorted(window, key=lambda at: group[at].length, reverse=True)
+        parts = [order[at : at + size] for at in range(0, len(order), size)]
+        batches += [[group[at] for at in part] for part in sorted(parts, key=min)]
+    return batches
+
+
 class _Batches:
-    """Answers batches of a size that fits in memory."""
+    """Answers requests, so many at a time as fit in memory."""
 
     def __init__(self, model: Model, settings: GenerationSettings) -> None:
         self._model = model
         self._settings = settings
         self._wanted = settings.batch_size or _BATCH_SIZES.get(model.info.device.partition(":")[0], 32)
-        self.size = self._wanted
+        self._size = self._wanted
 
-    def answer(self, batch: list[Request]) -> list[Generation]:
+    def answers(self, group: Sequence[_Asked]) -> Iterator[list[tuple[str, Generation]]]:
+        """The answers to requests that share a prefix, with their keys, some at a time."""
+        rows = min(self._size, self._fitting(group))
+        batches = _in_batches(group, rows)
+        left = {each.key: each for batch in batches for each in batch}
+        if isinstance(self._model, Streams):
+            yield from self._streamed(self._model, left, rows)
+        for batch in batches:
+            requests = {each.key: each.request for each in batch if each.key in left}
+            if requests:
+                yield list(zip(requests, self._answer(list(requests.values())), strict=True))
+
+    def _fitting(self, group: Sequence[_Asked]) -> int:
+        if not isinstance(self._model, Streams):
+            return self._wanted
+        tokens = [each.tokens for each in group if not isinstance(each.tokens, int)]
+        longest = max(each.length for each in group) + self._settings.max_new_tokens
+        return self._model.rows_that_fit(longest, common_prefix(tokens))
+
+    def _streamed(self, model: Streams, left: dict[str, _Asked], rows: int) -> Iterator[list[tuple[str, Generation]]]:
+        """The answers as they come, until the stream breaks; what is answered is no longer among the `left`."""
+        while left:
+            asked = list(left.values())
+            try:
+                for part in model.stream([each.request for each in asked], self._settings, rows):
+                    yield [(left.pop(asked[at].key).key, answer) for at, answer in part]
+            except Exception as error:  # any failure of a model is data: what is left is tried batch by batch
+                if rows == 1 or not _out_of_memory(error):
+                    return
+                rows = self._size = rows // 2
+            else:
+                return
+
+    def _answer(self, batch: list[Request]) -> list[Generation]:
         """One answer a request. Halves what fails; after a memory error, later batches are smaller as well."""
-        if len(batch) <= self.size:
+        if len(batch) <= self._size:
             try:
                 answers = self._model.generate_batch(batch, self._settings)
                 if len(answers) != len(batch):
@@ -143,13 +205,13 @@ class _Batches:
             except Exception as error:  # any failure of a model is data: the run goes on
                 reason = _one_line(error)
                 if _out_of_memory(error):
-                    self.size = max(1, len(batch) // 2)
+                    self._size = max(1, len(batch) // 2)
             if len(batch) == 1:
                 # One request that fails alone is no measure of what fits for the others.
-                self.size = self._wanted
+                self._size = self._wanted
                 return [Generation(text="", finish_reason="error", error=reason)]
         middle = (len(batch) + 1) // 2
-        return [*self.answer(batch[:middle]), *self.answer(batch[middle:])]
+        return [*self._answer(batch[:middle]), *self._answer(batch[middle:])]
 
 
 def _out_of_memory(error: Exception) -> bool:

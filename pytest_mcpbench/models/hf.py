@@ -1,5 +1,6 @@
 """Models that transformers runs: checkpoints, and PEFT adapters merged into the checkpoint they were trained on."""
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pytest_mcpbench.models.hf_attention import Prefix
 from pytest_mcpbench.models.hf_decode import Limits, prefix_decoder
 from pytest_mcpbench.models.hf_generate import PAD, write_rows
 from pytest_mcpbench.models.load import pick_format
+from pytest_mcpbench.models.memory import available_bytes, row_bytes
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
 from pytest_mcpbench.models.stops import Row, end_tokens
 
@@ -103,6 +105,18 @@ class HFModel:
         decoding = self._decoder.start([answer.ids for answer in answers], limits, push)
         while ended := decoding.advance():
             yield [(index, answers[index].generation(decoding.known)) for index in ended]
+
+    def rows_that_fit(self, longest: int, shared: int) -> int:
+        """How many rows of so many tokens fit into half of the free memory, at least 1.
+
+        Many where free memory cannot be told; a batch that does not fit is then halved.
+        """
+        free_bytes = available_bytes(self.info.device)
+        if free_bytes is None:
+            return sys.maxsize
+        own = longest - (shared if self._decoder is not None else 0)
+        config = self._model.config.get_text_config()
+        return max(1, free_bytes // 2 // row_bytes(config, own, self._model.dtype.itemsize))
 
     def forget_prefix(self) -> None:
         """Compute the next prompt from its start, as the first one of a run is."""

@@ -30,26 +30,32 @@ def prefix_groups(prompts: Sequence[Ids]) -> list[list[int]]:
     groups: list[list[int]] = []
     waiting = [(0, len(order))] if order else []
     while waiting:
-        start, end = waiting.pop()
-        shared = min(common[start : end - 1], default=len(rows[order[start]]))
+        group = waiting.pop()
+        shared = _shared(common, group, len(rows[order[group[0]]]))
         left: list[int] = []
-        for part in _parts(common, start, end, shared):
-            if _saved(common, part, shared) > APART_TOKENS:
+        parts = [group]
+        while parts:
+            part = parts.pop()
+            start, end = part
+            if (end - start - 1) * (_shared(common, part, shared) - shared) > APART_TOKENS:
                 waiting.append(part)
+            elif end - start == 1:
+                left.append(order[start])
             else:
-                left += order[slice(*part)]
+                parts += _parts(common, part)
         if left:
             groups.append(left)
     return groups
 
 
-def _parts(common: Sequence[int], start: int, end: int, shared: int) -> list[tuple[int, int]]:
-    """The range cut wherever neighbours have no more in common than all have."""
-    cuts = [start, *(at + 1 for at in range(start, end - 1) if common[at] == shared), end]
-    return list(pairwise(cuts))
-
-
-def _saved(common: Sequence[int], part: tuple[int, int], shared: int) -> int:
-    """The prompt tokens that computing the part for itself saves."""
+def _shared(common: Sequence[int], part: tuple[int, int], alone: int) -> int:
+    """How many tokens all of the part begin with; `alone` for a single prompt."""
     start, end = part
-    return (end - start - 1) * (min(common[start : end - 1], default=shared) - shared)
+    return min(common[start : end - 1], default=alone)
+
+
+def _parts(common: Sequence[int], part: tuple[int, int]) -> list[tuple[int, int]]:
+    """The part cut wherever neighbours have no more in common than all have."""
+    start, end = part
+    shared = _shared(common, part, 0)
+    return list(pairwise([start, *(at + 1 for at in range(start, end - 1) if common[at] == shared), end]))

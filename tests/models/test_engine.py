@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_every_request_is_answered_in_batches_of_like_length() -> None:
     model = FakeModel()
     answers = run(model, ["a", "aaaa", "aa", "aaaaa", "aaa"], batch_size=2)
     assert {text: answer.text for text, answer in answers.items()} == {"a" * n: "A" * n for n in range(1, 6)}
-    assert model.batches == [["aaaaa", "aaaa"], ["aaa", "aa"], ["a"]]
+    assert model.batches == [["a"], ["aaaaa", "aaaa"], ["aaa", "aa"]], "what is asked first comes first"
 
 
 def test_equal_requests_are_generated_once_and_all_answered() -> None:
@@ -154,8 +154,67 @@ def test_an_interrupt_is_not_taken_for_a_failure_of_the_model() -> None:
         run(FakeModel(fails=interrupt), ["a"])
 
 
+class Sharing(FakeModel):
+    """A model whose tokens are letters."""
+
+    def token_ids(self, request: Request) -> Sequence[int]:
+        return [ord(letter) for letter in words(request)]
+
+
+class Streaming(Sharing):
+    """Answers two at a time, and breaks when it comes to `breaks_at`, if it has more than `holds` rows."""
+
+    breaks_at = ""
+    holds = 0
+    error: Exception = ValueError("broken")
+
+    def stream(
+        self, requests: Sequence[Request], settings: GenerationSettings, rows: int
+    ) -> Iterator[list[tuple[int, Generation]]]:
+        self.batches.append([words(request) for request in requests])
+        for start in range(0, len(requests), 2):
+            pair = list(enumerate(requests))[start : start + 2]
+            if rows > self.holds and any(words(request) == self.breaks_at for _, request in pair):
+                raise self.error
+            yield [(at, Generation(text=words(request).upper())) for at, request in pair]
+
+    def rows_that_fit(self, longest: int, shared: int) -> int:
+        return 4
+
+
+def test_requests_that_share_a_prefix_are_batched_together_and_the_first_asked_comes_first() -> None:
+    model, start = Sharing(), "x" * 300
+    run(model, ["b1" + start, "a1", "b2" * 200, *(f"b1{start}{n}" for n in range(3)), "a2"], batch_size=8)
+    assert model.batches == [[f"b1{start}{n}" for n in range(3)] + ["b1" + start], ["b2" * 200, "a1", "a2"]]
+
+
+def test_what_a_model_streams_is_handed_on_part_by_part_and_kept(tmp_path: Path) -> None:
+    cache = GenerationCache(tmp_path)
+    pairs = generate(Streaming(), [ask(text) for text in "abcde"], GenerationSettings(), cache=cache, on_batch=None)
+    first = next(pairs)
+    assert cache.info().entries == 2
+    answers = {words(request): answer.text for request, answer in (first, *pairs)}
+    assert answers == {letter: letter.upper() for letter in "abcde"}
+
+
+def test_what_a_broken_stream_left_is_answered_in_batches() -> None:
+    model = Streaming()
+    model.breaks_at = "c"
+    answers = run(model, list("abcdefg"))
+    assert {text: answer.text for text, answer in answers.items()} == {letter: letter.upper() for letter in "abcdefg"}
+    assert model.batches == [list("abcdefg"), ["c", "d"], ["e", "f", "g"]]
+
+
+def test_a_stream_out_of_memory_goes_on_with_fewer_rows() -> None:
+    model = Streaming()
+    model.breaks_at, model.holds, model.error = "c", 1, MemoryError()
+    answers = run(model, list("abcde"))
+    assert sorted(answer.text for answer in answers.values()) == list("ABCDE")
+    assert model.batches == [list("abcde"), list("cde"), list("cde")]
+
+
 @pytest.mark.parametrize(("device", "size"), [("cuda:1", 64), ("cpu", 32), ("", 100), ("tpu", 32)])
 def test_the_size_of_a_batch_suits_the_device(device: str, size: int) -> None:
     model = FakeModel(device=device)
     run(model, [str(n) for n in range(100)])
-    assert len(model.batches[0]) == size
+    assert max(map(len, model.batches)) == size

@@ -43,3 +43,9 @@ def test_a_group_within_a_group_is_found() -> None:
     outer = [[1] * 300 + [3 + at] * 20 for at in range(4)]
     assert APART_TOKENS < 3 * 300
     assert sorted(map(sorted, prefix_groups(inner + outer))) == [list(range(4)), list(range(4, 8))]
+
+
+def test_a_group_behind_one_that_is_not_worth_it_is_found() -> None:
+    family = [[1, 1, *[2] * 200, at] for at in range(4)]
+    strangers = [[1, 3], [4], [4, 5]]
+    assert sorted(map(sorted, prefix_groups(family + strangers))) == [[0, 1, 2, 3], [4, 5, 6]]
