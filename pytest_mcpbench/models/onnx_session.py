@@ -1,8 +1,10 @@
 """Greedy decoding with an exported graph: one session, caches that are written in place, rows that leave when done."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,25 @@ from numpy.typing import NDArray
 
 from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.onnx_format import GRAPH, MAX_LENGTH
+from pytest_mcpbench.models.prefix import common_prefix
 
 Push = Callable[[int, int], bool]
 """Takes a row's index and its next token; says whether the row goes on."""
 
 _CAPACITY_STEP = 256
+
+_SHORTEST_PREFIX = 65
+_SHORTEST_REST = 2
+"""Attention over fewer positions, or for one token, goes through other kernels, whose last bits differ: a shorter
+prefix is not reused, and a prompt's last tokens are always computed together.
+"""
+
+_NO_FLASH = "ORT_GQA_DISABLE_FLASH_ATTENTION"
+"""Flash attention adds up in blocks that begin where a chunk does, so that the last bits tell what was reused."""
+
+_SCORES_BYTES = 1 << 28
+_MOST_HEADS = 64
+"""Without it, a chunk's scores are in memory all at once: long prompts are read in pieces of at most these bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +76,8 @@ class Cache:
 class Decoder:
     """Decodes prompts of token ids. What a prompt shares with the one before is not computed again.
 
-    A row's answer does not depend on what else is in its batch, up to rounding: each row has its own length, and
-    products in blocks of integers are exact in any batch.
+    A row's answer depends neither on what else is in its batch nor on what was reused: each row has its own length,
+    products in blocks of integers give the same bits in any batch, and so does attention as it is called here.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -80,8 +96,8 @@ class Decoder:
                 f"a prompt of {longest} tokens and {max_new_tokens} new ones do not fit into the graph's "
                 f"{self._graph.max_length} positions; use a shorter prompt"
             )
-        shared = min(_common(prompts), min(len(prompt) for prompt in prompts) - 1)
-        reused = min(shared, _common([self._kept_ids, prompts[0]]))
+        shared = _worth(min(common_prefix(prompts), min(len(prompt) for prompt in prompts) - _SHORTEST_REST))
+        reused = _worth(min(shared, common_prefix([self._kept_ids, prompts[0]])))
         self._reserve(longest + max_new_tokens, reused)
         if len(prompts) == 1:
             cache, start = self._kept, reused
@@ -123,10 +139,7 @@ class Decoder:
         del self._kept_ids[reused:]
         chunk = len(ids) - reused
         if chunk:
-            step = Step(self._graph, self._kept, rows=1, chunk=chunk)
-            step.ids[0], step.chunk_lengths[0], step.last[0] = ids[reused:], chunk, len(ids) - 1
-            step.at[0] = chunk - 1
-            step.run()
+            _Batch(self._graph, self._kept, [ids], reused).read()
         self._kept_ids = list(ids)
 
 
@@ -171,48 +184,70 @@ class _Batch:
         self._prompts = prompts
         self._start = start
         self._rows = list(range(len(prompts)))
+        self._last = np.array([len(prompt) - 1 for prompt in prompts], np.int32)
+        self._tokens = np.zeros(len(prompts), np.int64)
 
     def run(self, max_new_tokens: int, push: Push) -> None:
-        step = self._first()
-        tokens = step.logits[:, 0].argmax(axis=-1)
+        """Read the prompts and write what follows."""
+        self.read()
+        step: Step | None = None
         for made in range(1, max_new_tokens + 1):
-            going = [push(row, int(token)) for row, token in zip(self._rows, tokens, strict=True)]
+            going = [push(row, int(token)) for row, token in zip(self._rows, self._tokens, strict=True)]
             if made == max_new_tokens or not any(going):
                 return
-            step = self._next(step, tokens, going, made)
+            for slot in reversed(range(len(going))):
+                if not going[slot]:
+                    self._leave(slot)
+            if step is None or len(self._rows) < len(going):
+                step = Step(self._graph, self._cache, rows=len(self._rows), chunk=1)
+                step.chunk_lengths[:] = 1
+            self._last += 1
+            step.ids[:, 0], step.last[:] = self._tokens, self._last
             step.run()
-            tokens = step.logits[:, 0].argmax(axis=-1)
+            self._tokens = step.logits[:, 0].argmax(axis=-1)
 
-    def _first(self) -> Step:
-        """What the prompts do not share, padded on the right."""
+    def read(self) -> None:
+        """Compute what the prompts do not share, padded on the right, and the token that follows each."""
         rests = [prompt[self._start :] for prompt in self._prompts]
-        step = Step(self._graph, self._cache, rows=len(rests), chunk=max(map(len, rests)))
-        for row, rest in enumerate(rests):
-            step.ids[row, : len(rest)] = rest
-            step.chunk_lengths[row] = len(rest)
-            step.last[row] = self._start + len(rest) - 1
-            step.at[row] = len(rest) - 1
-        step.run()
-        return step
+        longest = max(map(len, rests))
+        for at, end in _pieces(longest, len(rests) * (self._start + longest)):
+            step = Step(self._graph, self._cache, rows=len(rests), chunk=end - at)
+            for row, rest in enumerate(rests):
+                piece = rest[at:end]
+                step.ids[row, : len(piece)] = piece
+                step.chunk_lengths[row] = len(piece)
+                step.last[row] = self._start + min(end, len(rest)) - 1
+                step.at[row] = max(len(piece), 1) - 1
+            step.run()
+            found = step.logits[:, 0].argmax(axis=-1)
+            ends = np.array([at < len(rest) <= end for rest in rests])
+            self._tokens[ends] = found[ends]
 
-    def _next(self, before: Step, tokens: NDArray[np.int64], going: list[bool], made: int) -> Step:
-        """The step of one token a row, in the buffers of the step before where no row has left."""
-        last, tokens = before.last + 1, tokens.copy()
-        for slot in reversed(range(len(going))):
-            if not going[slot]:
-                self._leave(slot, last, tokens)
-        rows = len(self._rows)
-        same = rows == len(going) and made > 1
-        step = before if same else Step(self._graph, self._cache, rows=rows, chunk=1)
-        step.ids[:, 0], step.last[:], step.chunk_lengths[:], step.at[:] = tokens[:rows], last[:rows], 1, 0
-        return step
-
-    def _leave(self, slot: int, last: NDArray[np.int32], tokens: NDArray[np.int64]) -> None:
+    def _leave(self, slot: int) -> None:
         end = len(self._rows) - 1
         if slot != end:
-            self._cache.move(end, slot, int(last[end]))
-            self._rows[slot], last[slot], tokens[slot] = self._rows[end], last[end], tokens[end]
+            self._cache.move(end, slot, int(self._last[end]) + 1)
+            self._rows[slot], self._last[slot], self._tokens[slot] = (
+                self._rows[end],
+                self._last[end],
+                self._tokens[end],
+            )
         self._rows.pop()
+        self._last, self._tokens = self._last[:end].copy(), self._tokens[:end].copy()
+
+
+def _pieces(length: int, positions: int) -> list[tuple[int, int]]:
+    """Where a chunk is cut, so that its scores against so many positions fit; no piece is a single token."""
+    most = max(_SHORTEST_PREFIX, _SCORES_BYTES // (positions * _MOST_HEADS * 4))
+    cuts = [*range(0, length, most), length]
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < _SHORTEST_REST:
+        del cuts[-2]
+    return list(pairwise(cuts))
+
+
+def _worth(length: int) -> int:
+    """The length of a prefix, or 0 for one that is too short to be reused."""
+    return length if length >= _SHORTEST_PREFIX else 0
 
 
 def open_graph(folder: Path, options: SessionOptions) -> Graph:
@@ -244,10 +279,12 @@ def _session(folder: Path, options: SessionOptions) -> Any:
     providers: list[Any] = ["CPUExecutionProvider"]
     if options.provider != "CPUExecutionProvider":
         providers.insert(0, (options.provider, {"device_id": options.device_id}))
-    return runtime.InferenceSession(str(folder / GRAPH), settings, providers=providers)
-
-
-def _common(rows: Sequence[Sequence[int]]) -> int:
-    """The length of the prefix that all the rows share."""
-    first, shortest = rows[0], min(len(row) for row in rows)
-    return next((at for at in range(shortest) if any(row[at] != first[at] for row in rows)), shortest)
+    before = os.environ.get(_NO_FLASH)
+    os.environ[_NO_FLASH] = "1"
+    try:
+        return runtime.InferenceSession(str(folder / GRAPH), settings, providers=providers)
+    finally:
+        if before is None:
+            del os.environ[_NO_FLASH]
+        else:
+            os.environ[_NO_FLASH] = before

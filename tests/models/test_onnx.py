@@ -12,12 +12,20 @@ pytest.importorskip("onnx", reason="needs the extra onnx")
 
 from pytest_mcpbench.core.plan import Generation, GenerationSettings  # noqa: E402  # behind the importorskip
 from pytest_mcpbench.errors import ModelError  # noqa: E402
+from pytest_mcpbench.models import onnx_session  # noqa: E402
 from pytest_mcpbench.models.base import Source  # noqa: E402
 from pytest_mcpbench.models.load import load_model, resolve  # noqa: E402
 from pytest_mcpbench.models.onnx_blocks import dequantize_blocks, quantize_blocks  # noqa: E402
 from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE  # noqa: E402
 from pytest_mcpbench.models.onnx_recipe import make_recipe  # noqa: E402
-from pytest_mcpbench.models.onnx_session import Decoder, SessionOptions, open_graph  # noqa: E402
+from pytest_mcpbench.models.onnx_session import (  # noqa: E402
+    Cache,
+    Decoder,
+    Graph,
+    SessionOptions,
+    Step,
+    open_graph,
+)
 from tests.models.tiny import ask  # noqa: E402
 from tests.models.tiny_onnx import CONFIGS, CPU, exported, save_exportable  # noqa: E402
 
@@ -91,7 +99,7 @@ def test_logits_equal_pytorchs(both: tuple[Any, Path]) -> None:
 
 def test_a_batch_with_padding_and_a_shared_prefix_writes_what_pytorch_writes(both: tuple[Any, Path]) -> None:
     model, folder = both
-    shared = tokens(1, 20)
+    shared = tokens(1, 70)
     prompts = [shared + tokens(seed, n) for seed, n in enumerate((1, 13, 5), start=2)]
     expected = [reference(model, prompt, 10) for prompt in prompts]
     assert written(open_decoder(folder), prompts, [10, 10, 10]) == expected
@@ -107,17 +115,19 @@ def test_rows_that_end_early_leave_the_others_as_they_were(both: tuple[Any, Path
 
 def test_a_prefix_is_computed_once_and_what_follows_is_not_changed_by_it(both: tuple[Any, Path]) -> None:
     model, folder = both
-    decoder, shared = open_decoder(folder), tokens(5, 20)
+    decoder, shared = open_decoder(folder), tokens(5, 80)
     prompts = [shared + tokens(seed, 6) for seed in range(6, 9)]
     found, reused = [], []
     for prompt in prompts:
         rows: list[int] = []
         reused.append(decoder.decode([prompt], 5, lambda _, token, rows=rows: rows.append(token) is None))
         found.append(rows)
-    assert reused == [0, 20, 20]
+    assert reused == [0, 80, 80]
     assert found == [reference(model, prompt, 5) for prompt in prompts]
-    # The same prompt again: its last token is computed again, since its logits are needed.
-    assert decoder.decode([prompts[-1]], 1, lambda row, token: True) == len(prompts[-1]) - 1
+    # The same prompt again: its last tokens are computed again, since their logits are needed.
+    assert decoder.decode([prompts[-1]], 1, lambda row, token: True) == len(prompts[-1]) - 2
+    decoder.forget()
+    assert decoder.decode([prompts[-1]], 1, lambda row, token: True) == 0
 
 
 def test_a_cache_that_has_to_grow_keeps_what_it_holds(both: tuple[Any, Path]) -> None:
@@ -126,6 +136,45 @@ def test_a_cache_that_has_to_grow_keeps_what_it_holds(both: tuple[Any, Path]) ->
     longer = start + tokens(10, 40)
     assert written(decoder, [start], [2]) == [reference(model, start, 2)]
     assert written(decoder, [longer], [3]) == [reference(model, longer, 3)]
+
+
+def last_logits(graph: Graph, ids: Sequence[int], cuts: Sequence[int]) -> Any:
+    """The logits behind the ids, which are read in pieces that end at the cuts."""
+    cache, at = Cache(graph, 1, len(ids)), 0
+    for end in [*cuts, len(ids)]:
+        step = Step(graph, cache, rows=1, chunk=end - at)
+        step.ids[0], step.chunk_lengths[0], step.last[0], step.at[0] = ids[at:end], end - at, end - 1, end - at - 1
+        step.run()
+        at = end
+    return step.logits[0, 0].copy()
+
+
+@pytest.mark.parametrize("quantization", ["none", "int8", "int4"])
+def test_reusing_a_prefix_changes_not_a_bit(quantization: str, tmp_path: Path) -> None:
+    checkpoint, _ = save_exportable(tmp_path / "checkpoint", "gemma3")
+    folder = exported(checkpoint, tmp_path / "out", make_recipe(quantization))
+    graph, ids = open_graph(folder, SessionOptions(threads=1)), tokens(0, 300)
+    whole = last_logits(graph, ids, [])
+    for cuts in ([65], [70], [128], [129], [150], [257], [298], [90, 180, 270]):
+        assert (last_logits(graph, ids, cuts) == whole).all(), cuts
+
+
+def test_a_long_prompt_is_read_in_pieces_and_says_the_same(
+    both: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, folder = both
+    prompts = [tokens(seed, n) for seed, n in enumerate((200, 66, 131, 132))]
+    expected = [reference(model, prompt, 3) for prompt in prompts]
+    monkeypatch.setattr(onnx_session, "_SCORES_BYTES", 1)
+    assert written(open_decoder(folder), prompts, [3] * 4) == expected
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(10, [10]), (130, [65, 65]), (131, [65, 66]), (140, [65, 65, 10])])
+def test_pieces_cover_a_chunk_and_none_is_a_single_token(
+    length: int, pieces: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_session, "_SCORES_BYTES", 1)
+    assert [end - at for at, end in onnx_session._pieces(length, length)] == pieces
 
 
 def answers(model: Any, requests: Sequence[Any]) -> list[Generation]:
