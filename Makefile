@@ -16,8 +16,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,training,onnx,report,dev]'
 	touch $(STAMP)
 
+# CASES=all takes every case; the default is the balanced smoke selection.
+CASES ?= smoke
+MODELS ?= demo:base
+
 bench: setup
-	$(BIN)/pytest suites --mcp-model=demo:base --mcp-model=demo:finetuned --mcp-json=.mcpbench/bench.json
+	$(BIN)/pytest suites $(foreach model,$(MODELS),--mcp-model=$(model)) \
+	  -m "$(if $(filter all,$(CASES)),not slow,$(CASES))" --mcp-json=.mcpbench/bench.json
 
 test: setup
 	$(BIN)/pytest tests -q
@@ -28,7 +33,9 @@ slow: setup
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	rm -rf build/tree && mkdir -p build/tree/pytest_mcpbench
+	ln -s $(CURDIR)/pytest_mcpbench/* $(CURDIR)/suites $(CURDIR)/training $(CURDIR)/fixtures build/tree/pytest_mcpbench/
+	cd build/tree && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p pytest_mcpbench
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mcpbench .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -110,7 +110,7 @@ def _with_own_tools(request: Request, style: PromptStyle) -> str:
     dropped = next((tool.name for tool in request.tools if tool.name not in text), None)
     if dropped is not None:
         raise ModelError(
-            f"the chat template leaves the tool {dropped!r} out; offer the tools in the system text: --mcp-format=native"
+            f"the chat template leaves the tool {dropped!r} out; offer it in the system text: --mcp-format=native"
         )
     return text
 

@@ -71,7 +71,7 @@ def test_the_native_format_brings_its_own_instructions_into_any_template() -> No
 
 def test_a_template_that_leaves_the_tools_out_is_an_error_with_a_way_out() -> None:
     style = PromptStyle(fmt=get_format("hermes"), tokenizer=tokenizer(DEAF))
-    with pytest.raises(ModelError, match="leaves the tool 'read' out; .*--mcp-format=native"):
+    with pytest.raises(ModelError, match=r"leaves the tool 'read' out; .*--mcp-format=native"):
         build_prompt(request_of([Message(role="user", content="hello")], [READ]), style)
 
 
