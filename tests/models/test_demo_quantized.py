@@ -14,6 +14,9 @@ from tests.models.tiny import ask, save_adapter
 from tests.models.tiny_onnx import CPU, save_exportable, tiny_exportable
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Could not find a config file in demo:UserWarning")
+
+
 @pytest.fixture(autouse=True)
 def demo_made_of_tiny_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache folder, with a tiny base in it; the adapter lies beside."""
