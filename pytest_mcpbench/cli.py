@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pytest_mcpbench.commands import cases, release, reports, results
+from pytest_mcpbench.commands import cache, cases, release, reports, results
 from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.load import list_models
 from pytest_mcpbench.training import __main__ as training
@@ -19,6 +19,7 @@ app.add_typer(results.app)
 app.add_typer(reports.app)
 app.add_typer(release.app)
 app.add_typer(cases.app, name="cases")
+app.add_typer(cache.app, name="cache")
 app.add_typer(data_command.app, name="data")
 app.add_typer(training.app, name="train")
 app.command("quantize", context_settings=HANDS_ON, add_help_option=False)(quantize_command)
