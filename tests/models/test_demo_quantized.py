@@ -13,7 +13,6 @@ from pytest_mcpbench.training.quantize import parse_quantize, quantize
 from tests.models.tiny import ask, save_adapter
 from tests.models.tiny_onnx import CPU, save_exportable, tiny_exportable
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:Could not find a config file in demo:UserWarning")
 
 

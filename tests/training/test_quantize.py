@@ -14,7 +14,6 @@ pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 peft = pytest.importorskip("peft", reason="needs the extra hf")
 
 from filelock import FileLock  # noqa: E402  # behind the importorskip
-from pytest_mcpbench.training.quantize import QuantizeReport, parse_quantize, quantize, run_quantize  # noqa: E402
 
 from pytest_mcpbench.errors import MissingExtraError, ModelError, OptionError  # noqa: E402
 from pytest_mcpbench.models import onnx_folder  # noqa: E402
@@ -23,6 +22,7 @@ from pytest_mcpbench.models.load import resolve  # noqa: E402
 from pytest_mcpbench.models.onnx_folder import unfinished  # noqa: E402
 from pytest_mcpbench.models.onnx_format import GRAPH, RECIPE  # noqa: E402
 from pytest_mcpbench.models.onnx_session import Decoder, SessionOptions, open_graph  # noqa: E402
+from pytest_mcpbench.training.quantize import QuantizeReport, parse_quantize, quantize, run_quantize  # noqa: E402
 from tests.models.tiny import tiny_tokenizer  # noqa: E402
 from tests.models.tiny_onnx import save_exportable, tiny_exportable  # noqa: E402
 
