@@ -60,7 +60,8 @@ def result_lines(result: RunResult, targets: Targets, *, whole: bool, verbose: b
 
 def _model_lines(label: str, model: ModelResult, result: RunResult, targets: Targets, *, whole: bool) -> Iterator[Line]:
     size = f", {model.size_bytes / 1e6:,.0f} MB" if model.size_bytes and model.size_bytes >= 500_000 else ""
-    yield Line(text=f"{label}: {printable(model.spec)}{size}", mood="title")
+    spoken = f", {printable(model.format)} format" if model.format else ""
+    yield Line(text=f"{label}: {printable(model.spec)}{size}{spoken}", mood="title")
     summary = model.summary
     gates = {verdict.gate: verdict for verdict in result.gates if verdict.model == label}
     for level in LEVELS:

@@ -37,7 +37,11 @@ __all__ = [
 ]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_MODULES = {"hf": ("torch", "transformers", "safetensors"), "onnx": ("onnxruntime", "transformers")}
+_MODULES = {
+    "hf": ("torch", "transformers", "safetensors"),
+    "demo": ("torch", "transformers", "safetensors", "peft"),
+    "onnx": ("onnxruntime", "transformers"),
+}
 
 FORMS = (
     ("FOLDER", "a transformers checkpoint, a PEFT adapter or an ONNX folder"),
@@ -202,10 +206,7 @@ def _resolve_base(adapter: Path, base: str | None) -> Source:
 
 def _resolve_demo(spec: str, name: str) -> Source:
     source = demo.resolve(spec, name)
-    if demo.quantization_of(source):
-        _need_extra(spec, "onnx")
-    else:
-        _need_extra(spec, "hf", *(("peft",) if source.base else ()))
+    _need_extra(spec, "onnx" if demo.quantization_of(source) else "demo")
     return source
 
 

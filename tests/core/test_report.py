@@ -137,7 +137,7 @@ def test_whatever_was_written_the_explanation_is_one_short_line(text: str) -> No
 
 def test_every_rate_stands_with_its_n_interval_and_target() -> None:
     texts = [line.text for line in lines_of(run_of([READ, NONE], [RIGHT, "no"]))]
-    assert texts[0] == r"m: some/\x1bfolder, 1,235 MB"
+    assert texts[0] == r"m: some/\x1bfolder, 1,235 MB, native format"
     assert "  level1 detection    2/2 right (100.0 %, 95 % interval 34.2 to 100.0), target 97 %  PASS" in texts
     assert "  level4 parameters   1/1 right (100.0 %, 95 % interval 20.7 to 100.0), target 90 %  PASS" in texts
     assert "    read     1/1 (100.0 %); parameters 1/1 (100.0 %)  PASS" in texts

@@ -32,6 +32,7 @@ class Spy:
         self.config = self
         self.generation_config = self
         self.eos_token_id = eos
+        self.device = torch.device("cpu")
         self.fed: list[list[int]] = []
 
     def get_text_config(self) -> "Spy":
