@@ -95,11 +95,12 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> list[py
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Show progress where there is a terminal reporter to show it."""
+    """Show progress, and the terms of a model used for the first time, where there is a terminal reporter."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if (bench := session_of(session.config)) is not None and reporter is not None:
         bench.on_batch = terminal.Progress(reporter)
         session.config.pluginmanager.register(bench.on_batch, "mcpbench-progress")
+        terminal.write_first_use(reporter, bench)
 
 
 @pytest.hookimpl(trylast=True)

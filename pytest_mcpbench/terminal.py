@@ -11,6 +11,7 @@ from pytest_mcpbench.core.gate import certifiable_notice
 from pytest_mcpbench.core.report import Mood, printable, result_lines
 from pytest_mcpbench.core.result import RunResult
 from pytest_mcpbench.models.engine import BatchReport
+from pytest_mcpbench.models.load import first_use_notes
 from pytest_mcpbench.session import WHOLE_LEVELS, BenchSession
 
 _MARKUP: dict[Mood, dict[str, bool]] = {
@@ -103,6 +104,13 @@ def header_lines(bench: BenchSession) -> list[str]:
     lines = [f"mcpbench: {len(bench.cases)} case{'' if len(bench.cases) == 1 else 's'}; {models}"]
     notice = certifiable_notice(len(bench.cases), bench.setup.targets) if bench.setup.gate == "certified" else None
     return [*lines, *([f"mcpbench: {notice}"] if notice else [])]
+
+
+def write_first_use(reporter: "pytest.TerminalReporter", bench: BenchSession) -> None:
+    """Write the terms of models that are used for the first time, and what making them takes; under -q as well."""
+    notes = [note for label in bench.labels for note in first_use_notes(bench.sources[label])]
+    for note in dict.fromkeys(notes):
+        reporter.write_line(note)
 
 
 def write_result_lines(reporter: "pytest.TerminalReporter", bench: BenchSession, result: RunResult) -> None:
