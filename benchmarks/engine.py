@@ -161,13 +161,12 @@ def read_work(options: argparse.Namespace) -> Work:
     cases = CaseReader(shipped_tools=FIXTURES / "tools").read([CODING_CASES])
     requests = list(plan(cases).values())
     requests = requests[:: max(1, len(requests) // options.cases)][: options.cases]
-    encoded = [model._encode(request) for request in requests]
     return Work(
         model=model,
         folder=Path(model._model.config._name_or_path),
         requests=requests,
-        prompts=[prompt.text for prompt, _ in encoded],
-        ids=[ids for _, ids in encoded],
+        prompts=[model._prompt(request).text for request in requests],
+        ids=[list(model.token_ids(request)) for request in requests],
         settings=GenerationSettings(max_new_tokens=options.max_new_tokens, tool_detail=options.tool_detail),
     )
 

@@ -1,6 +1,7 @@
 """All answers of one model: what the cache has first, the rest by shared prefix, each kept as soon as it is there."""
 
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,8 @@ from pytest_mcpbench.models.prefix import common_prefix, prefix_groups
 _BATCH_SIZES = {"": 1024, "cuda": 64, "mps": 32, "cpu": 32}
 """Requests a batch by the kind of device; "" is a model that computes nothing.
 
-32 on CPU: of the demo model's smoke cases, 32 took 78 s of one core's time in one batch, 86 s in two of 16 (fp32).
-A larger batch would gain little more, and keep a first result waiting.
+32 on CPU: 96 cases of the demo model took 27 s of one core's time so, and 25 s at 64, which would keep a first result
+waiting for longer.
 """
 
 _LOOK_AHEAD = 4
@@ -115,16 +116,18 @@ class _Asked:
 
     key: str
     request: Request
-    tokens: int | tuple[int, ...]
+    tokens: "int | array[int]"
 
     @property
     def length(self) -> int:
         return self.tokens if isinstance(self.tokens, int) else len(self.tokens)
 
 
-def _tokens(model: Model, request: Request) -> int | tuple[int, ...]:
+def _tokens(model: Model, request: Request) -> "int | array[int]":
     try:
-        return tuple(model.token_ids(request)) if isinstance(model, SharesPrefixes) else model.count_tokens(request)
+        return (
+            array("i", model.token_ids(request)) if isinstance(model, SharesPrefixes) else model.count_tokens(request)
+        )
     except Exception:  # as in _key
         return 0
 

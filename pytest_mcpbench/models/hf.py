@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ _ERROR_CHARACTERS = 300
 class _Answer:
     """A prompt's tokens, and what is written to it."""
 
-    ids: list[int]
+    ids: Sequence[int]
     row: Row
 
     def generation(self, known: int) -> Generation:
@@ -69,19 +70,20 @@ class HFModel:
         # leaves at its default (do_sample=False is one) from the model's.
         model.generation_config = transformers.GenerationConfig(pad_token_id=PAD)
         self._decoder = prefix_decoder(model, info.device)
-        self._encoded: dict[str, tuple[Prompt, list[int]]] = {}
+        self._prompts: dict[str, Prompt] = {}
+        self._ids: dict[str, array[int]] = {}
 
     def count_tokens(self, request: Request) -> int:
         """The length of the prompt in tokens, the beginning-of-text token included."""
-        return len(self._encode(request)[1])
+        return len(self._encode(request))
 
     def cache_key(self, request: Request, settings: GenerationSettings) -> str:
         """A hash of the model, the exact prompt and the settings."""
-        return answer_key(self.info, self._encode(request)[0], settings)
+        return answer_key(self.info, self._prompt(request), settings)
 
     def token_ids(self, request: Request) -> Sequence[int]:
         """The prompt's tokens, by which requests that share a prefix are found."""
-        return self._encode(request)[1]
+        return self._encode(request)
 
     def generate_batch(self, requests: Sequence[Request], settings: GenerationSettings) -> list[Generation]:
         """The answers, up to the end of their calls. Their tokens include the one that ended them."""
@@ -129,19 +131,27 @@ class HFModel:
         if self.info.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
-    def _encode(self, request: Request) -> tuple[Prompt, list[int]]:
-        found = self._encoded.get(request.key)
+    def _prompt(self, request: Request) -> Prompt:
+        found = self._prompts.get(request.key)
         if found is None:
-            prompt = build_prompt(request, self.style)
-            found = self._encoded[request.key] = prompt, encode_prompt(self._tokenizer, prompt)
+            found = self._prompts[request.key] = build_prompt(request, self.style)
+        return found
+
+    def _encode(self, request: Request) -> "array[int]":
+        found = self._ids.get(request.key)
+        if found is None:
+            found = self._ids[request.key] = array("i", encode_prompt(self._tokenizer, self._prompt(request)))
         return found
 
     def _answers(self, requests: Sequence[Request]) -> list["_Answer"]:
-        encoded = [self._encode(request) for request in requests]
+        answers = []
         for request in requests:
-            self._encoded.pop(request.key, None)
-        style = self.style
-        return [_Answer(ids, Row(self._tokenizer, style.fmt, self._ends, prompt.stops)) for prompt, ids in encoded]
+            row = Row(self._tokenizer, self.style.fmt, self._ends, self._prompt(request).stops)
+            answers.append(_Answer(self._encode(request), row))
+        for request in requests:
+            self._prompts.pop(request.key, None)
+            self._ids.pop(request.key, None)
+        return answers
 
     def _generated(
         self, requests: Sequence[Request], max_new_tokens: int, rows: int

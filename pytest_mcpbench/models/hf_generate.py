@@ -14,10 +14,10 @@ PAD = 0
 """Padding is masked, so any token serves that is in every vocabulary; a tokenizer's own need not be in the model's."""
 
 
-def write_rows(model: Any, prompts: Sequence[list[int]], rows: Sequence[Row], max_new_tokens: int) -> None:
+def write_rows(model: Any, prompts: Sequence[Sequence[int]], rows: Sequence[Row], max_new_tokens: int) -> None:
     """Fill the rows. Prompts are padded on the left, and each is computed from its start."""
     width, stops = max(len(ids) for ids in prompts), RowStops(rows)
-    ids = torch.tensor([[PAD] * (width - len(row)) + row for row in prompts], device=model.device)  # (B, T)
+    ids = torch.tensor([[PAD] * (width - len(row)) + list(row) for row in prompts], device=model.device)  # (B, T)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=model.device)  # (B, T)
     cache, limit = None, width + max_new_tokens
     with torch.inference_mode():

@@ -1,5 +1,6 @@
 """What prompts have in common: the longest prefix of some, and which of many to compute together."""
 
+from array import array
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ APART_TOKENS = 256
 def common_prefix(prompts: Sequence[Ids]) -> int:
     """How many tokens all the prompts begin with alike; 0 for no prompts."""
     # Of sorted sequences the first and the last differ the soonest.
-    rows = [tuple(prompt) for prompt in prompts] or [()]
+    rows = [array("i", prompt) for prompt in prompts] or [array("i")]
     first, last = min(rows), max(rows)
     shortest = min(len(first), len(last))
     return next((at for at in range(shortest) if first[at] != last[at]), shortest)
@@ -24,7 +25,7 @@ def prefix_groups(prompts: Sequence[Ids]) -> list[list[int]]:
     A group breaks up where a part of it shares so much more that computing this once saves more than `APART_TOKENS`.
     What is left over stays together.
     """
-    rows = [tuple(prompt) for prompt in prompts]
+    rows = [array("i", prompt) for prompt in prompts]
     order = sorted(range(len(rows)), key=rows.__getitem__)
     common = [common_prefix([rows[a], rows[b]]) for a, b in pairwise(order)]
     groups: list[list[int]] = []

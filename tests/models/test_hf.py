@@ -98,6 +98,14 @@ def test_a_cache_whose_rows_cannot_be_picked_is_computed_again(tmp_path: Path, m
     assert model.generate_batch(REQUESTS, settings) == expected
 
 
+def test_a_key_costs_no_tokenizing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model(resolve(str(save_tiny(tmp_path))), CPU)
+    assert isinstance(model, HFModel)
+    monkeypatch.setattr(model, "_tokenizer", None)
+    keys = {model.cache_key(request, GenerationSettings()) for request in REQUESTS}
+    assert len(keys) == len(REQUESTS)
+
+
 def test_answers_come_as_their_rows_end(tmp_path: Path) -> None:
     model = load_model(resolve(str(save_tiny(tmp_path))), CPU)
     assert isinstance(model, HFModel)
