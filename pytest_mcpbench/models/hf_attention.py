@@ -35,7 +35,7 @@ class BatchCache:
     """What a model takes for its `past_key_values`: the keys and values of a batch's rows behind their prefix.
 
     All rows fill their columns together; a column that is padding in a row is marked so. Rows that leave make room
-    for the last ones.
+    for the last ones. `windows` are those of the layers that asked for masks.
     """
 
     is_compileable = False
@@ -43,6 +43,7 @@ class BatchCache:
     def __init__(self, prefix: Prefix, rows: int, device: Any) -> None:
         self.prefix = prefix
         self.rows = rows
+        self.windows: set[int | None] = set()
         self._columns = self._queries = 0
         self._layers: dict[int, KeysValues] = {}
         self._lengths = torch.full((rows, 1), len(prefix.ids), device=device)
@@ -80,6 +81,7 @@ class BatchCache:
 
         Both are true where hidden; None where nothing of the prefix is.
         """
+        self.windows.add(window)
         if window not in self._masks:
             self._masks[window] = self._hidden(window)
         return self._masks[window]

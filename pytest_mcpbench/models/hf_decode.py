@@ -109,7 +109,8 @@ class Network:
             cache = self.new_cache(Prefix(), 1)
             self.read(cache, [first])
             prefix = cache.as_prefix(first)
-            found = self.read(self.new_cache(prefix, len(rests)), rests)
+            probe = self.new_cache(prefix, len(rests))
+            found = self.read(probe, rests)
             tolerance = _TOLERANCE if found.dtype == torch.float32 else _COARSE_TOLERANCE
             off = (found.float() - wanted).norm(dim=-1) / wanted.norm(dim=-1)
             self._shortlist = shortlist(self._model)
@@ -117,7 +118,8 @@ class Network:
                 last = self.read(self.new_cache(prefix, len(rests)), rests)
                 if self.choose(last) != wanted.argmax(dim=-1).tolist():
                     self._shortlist = None
-        return bool((off <= tolerance).all())
+        # The prompts are too short to show a window that is not kept to.
+        return probe.windows == _windows(config) and bool((off <= tolerance).all())
 
     def _run(self, cache: BatchCache, ids: torch.Tensor, filled: torch.Tensor) -> torch.Tensor:
         """The last column's logits (B, V), or its hidden states (B, D) for a shortlist."""
@@ -250,6 +252,14 @@ def prefix_decoder(model: Any, device: Any) -> PrefixDecoder | None:
         return PrefixDecoder(network) if network.check() else None
     except Exception:  # a model of another build raises what it likes
         return None
+
+
+def _windows(config: Any) -> set[int | None]:
+    """The windows of the model's layers; None is a layer that sees everything. Empty for layers of other kinds."""
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    kinds = set(getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
+    known = {"full_attention": None, "sliding_attention": window}
+    return {known[kind] for kind in kinds} if kinds <= known.keys() else set()
 
 
 def _rotates_by_position(config: Any) -> bool:

@@ -165,6 +165,20 @@ def test_a_model_whose_attention_is_another_is_not_decoded_this_way() -> None:
     assert prefix_decoder(model, "cpu") is None
 
 
+def test_a_window_that_a_model_keeps_to_itself_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model("gemma3").eval()
+    model.config.sliding_window = 4096
+    for layer in model.model.layers:
+        layer.self_attn.sliding_window = None
+    assert prefix_decoder(model, "cpu") is None
+
+
+def test_layers_of_unknown_kinds_are_not_shared() -> None:
+    model = tiny_model().eval()
+    model.config.layer_types = ["full_attention", "chunked_attention"]
+    assert prefix_decoder(model, "cpu") is None
+
+
 def test_positions_that_depend_on_the_length_are_not_shared() -> None:
     model = tiny_model()
     model.config.rope_scaling = {"rope_type": "dynamic", "factor": 2.0}
