@@ -92,6 +92,7 @@ class MCPFineTuningConfig:
     logging_steps: int = _option(10, "steps between two logged points", low=1)
     save_steps: int = _option(0, "steps between two saved states, beside those at evaluations; 0: none", low=0)
     gradient_checkpointing: bool = _option(False, "compute activations twice to save memory")
+    cuda_graphs: bool = _option(True, "record a step's kernels on CUDA and replay them, where one process trains")
     format: str = _option("auto", "wire format of the calls; auto asks the chat template")
     tool_detail: str = _option("line", "how much of the schemas the prompt shows", choices=("line", "schema"))
 

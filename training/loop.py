@@ -23,9 +23,10 @@ from pytest_mcpbench.training.course import (
 )
 from pytest_mcpbench.training.evaluate import Evaluator
 from pytest_mcpbench.training.folder import RunFolder
+from pytest_mcpbench.training.graphs import Compute, RecordedPasses
 from pytest_mcpbench.training.lora import adapter_tensors, whole
 from pytest_mcpbench.training.monitor import indicators, newly_fired
-from pytest_mcpbench.training.objective import CompletionHead, arithmetic, loss_sum
+from pytest_mcpbench.training.objective import Batch, CompletionHead, arithmetic, loss_sum
 from pytest_mcpbench.training.report import Evaluation, StepPoint
 from pytest_mcpbench.training.state import optimizer_tensors, restore
 
@@ -58,6 +59,7 @@ class TrainingLoop:
     course: Course = field(default_factory=Course)
     _started_s: float = 0.0
     _since_log: Tally | None = None
+    _passes: Compute | None = None
     _since_evaluation: list[tuple[float, int]] = field(default_factory=list)
 
     @property
@@ -82,6 +84,7 @@ class TrainingLoop:
         # As if it had started earlier: a resumed run's clock goes on.
         self._started_s = self.clock() - self.course.seconds
         self._since_log = self._zero()
+        self._passes = RecordedPasses(compute=self._forward_backward) if self._records else self._forward_backward
         self.network.train()
         for step, plan in self._steps():
             if self.course.ended:
@@ -126,22 +129,36 @@ class TrainingLoop:
         rate = learning_rate_at(step, self.total_steps, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        tally = self._since_log
+        tally, passes = self._since_log, self._passes
         assert tally is not None
+        assert passes is not None
         for index, micro in enumerate(plan.micro_batches):
             last = index == len(plan.micro_batches) - 1
             batch = self.head.collate([self.sets.train[row] for row in micro or (0,)], self.accelerator.device)
+            # Processes average their gradients, where the step's loss is a sum.
+            share = self.accelerator.num_processes / plan.tokens if micro else 0.0
             with nullcontext() if last else self.accelerator.no_sync(self.model):
-                with arithmetic(self.accelerator.device, self.dtype):
-                    loss = loss_sum(self.head.logits(self.model, batch), batch) * (1 if micro else 0)
-                # Processes average their gradients, where the step's loss is a sum.
-                self.accelerator.backward(loss / plan.tokens * self.accelerator.num_processes)
-            tally.loss += loss.detach()
+                loss = passes(batch, torch.full((), share, device=self.accelerator.device))
+            if micro:
+                tally.loss += loss
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
         tally.grad_norm = torch.maximum(tally.grad_norm, whole(norm))
         tally.tokens += plan.tokens
         self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=not self._records)
+
+    def _forward_backward(self, batch: Batch, scale: torch.Tensor) -> torch.Tensor:
+        """The summed loss of the batch; its gradient, times `scale`, is added to the others."""
+        with arithmetic(self.accelerator.device, self.dtype):
+            loss = loss_sum(self.head.logits(self.model, batch), batch)
+        self.accelerator.backward(loss * scale)
+        return loss.detach()
+
+    @property
+    def _records(self) -> bool:
+        """Whether passes are recorded: what other processes or recomputation do in them cannot be."""
+        alone = self.accelerator.num_processes == 1 and not self.config.gradient_checkpointing
+        return self.config.cuda_graphs and alone and self.accelerator.device.type == "cuda"
 
     def _log(self, step: int) -> None:
         tally = self._since_log

@@ -11,8 +11,12 @@ from torch.nn import functional
 from pytest_mcpbench.training.encode import EncodedRow
 
 _MULTIPLE_ON_CUDA = 8
-_MAX_PACKED_TOKENS = 8192
-"""A packed batch's attention looks at the square of its length."""
+_TARGETS_ON_CUDA = 256
+_PACK_TOKENS = 1024
+"""Attention looks at the square of a pack's length, and each pack holds the common part once: this balances them."""
+
+_NO_TARGET = -100
+_COMMON, _PADDING = -1, -2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +25,9 @@ class Batch:
 
     Either the rows are padded on the right, (B, T), with no attention mask: attention looks only back, so a row never
     sees the padding behind it, and without a mask the fastest kernels apply. Or they are packed behind what
-    their prompts have in common, (1, T), with `position_ids` (1, T) and a `mask` (1, 1, T, T) that lets each row see
-    the common part and itself. `row_of` says which row each of the N targets belongs to.
+    their prompts have in common, a few packs (B, T), with `position_ids` (B, T) and `owners` (B, T) that say which row
+    a token is of. `row_of` says which row each of the N targets belongs to. On CUDA, targets are filled up with
+    ones that do not count, so that few shapes occur.
     """
 
     input_ids: torch.Tensor
@@ -31,7 +36,22 @@ class Batch:
     row_of: torch.Tensor
     rows: int
     position_ids: torch.Tensor | None = None
-    mask: torch.Tensor | None = None
+    owners: torch.Tensor | None = None
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Its tensors, in a fixed order."""
+        packed = () if self.position_ids is None or self.owners is None else (self.position_ids, self.owners)
+        return (self.input_ids, self.positions, self.targets, self.row_of, *packed)
+
+    def mask(self) -> torch.Tensor | None:
+        """What each token sees, (B, 1, T, T): the common part and its own row. None where looking back is enough."""
+        if self.owners is None:
+            return None
+        length = self.owners.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=self.owners.device).tril()  # (T, T)
+        looking, seen = self.owners[:, :, None], self.owners[:, None, :]
+        return (causal & ((seen == _COMMON) | (looking == seen)))[:, None]
 
 
 def collate(rows: Sequence[EncodedRow], device: torch.device, *, longest_packed: int = 0) -> Batch:
@@ -40,11 +60,11 @@ def collate(rows: Sequence[EncodedRow], device: torch.device, *, longest_packed:
     They are packed if that saves half of the tokens and no row is longer than `longest_packed`. What a row's tokens
     see, and so every loss and gradient, is the same either way.
     """
-    shared = _shared_length(rows)
-    packed = shared + sum(len(row) - shared for row in rows)
-    worth_it = 2 * packed <= sum(len(row) for row in rows) and packed <= _MAX_PACKED_TOKENS
-    if worth_it and max(len(row) for row in rows) <= longest_packed:
-        return _pack(rows, shared, device)
+    if max(len(row) for row in rows) <= longest_packed:
+        shared = _shared_length(rows)
+        packs = _packs(rows, shared)
+        if 2 * len(packs) * _width(rows, shared, packs) <= sum(len(row) for row in rows):
+            return _pack(rows, shared, packs, device)
     return _pad(rows, device)
 
 
@@ -54,37 +74,62 @@ def _pad(rows: Sequence[EncodedRow], device: torch.device) -> Batch:
     positions = [
         at * width + len(row.prompt) - 1 + step for at, row in enumerate(rows) for step in range(len(row.completion))
     ]
-    made = _moved((torch.tensor(ids), torch.tensor(positions), *_targets(rows)), device)
+    order = range(len(rows))
+    made = _moved((torch.tensor(ids), *_targets(rows, order, positions, device)), device)
     input_ids, at, wanted, owner = made  # (B, T), (N,), (N,), (N,)
     return Batch(input_ids=input_ids, positions=at, targets=wanted, row_of=owner, rows=len(rows))
 
 
-def _pack(rows: Sequence[EncodedRow], shared: int, device: torch.device) -> Batch:
-    ids: list[int] = [*rows[0].prompt[:shared]]
-    owners = [-1] * shared
-    places = [*range(shared)]
+def _packs(rows: Sequence[EncodedRow], shared: int) -> list[list[int]]:
+    """The rows dealt into packs, the longest first, each into the first pack that has room for it."""
+    packs: list[list[int]] = []
+    room: list[int] = []
+    for at in sorted(range(len(rows)), key=lambda row: -len(rows[row])):
+        own = len(rows[at]) - shared
+        found = next((pack for pack, left in enumerate(room) if own <= left), None)
+        if found is None:
+            found = len(packs)
+            packs.append([])
+            room.append(_PACK_TOKENS - shared)
+        packs[found].append(at)
+        room[found] -= own
+    return packs
+
+
+def _width(rows: Sequence[EncodedRow], shared: int, packs: Sequence[Sequence[int]]) -> int:
+    """The length of the longest pack; that of a full one where there are several, so that few shapes occur."""
+    longest = max(shared + sum(len(rows[at]) - shared for at in pack) for pack in packs)
+    return longest if len(packs) == 1 else max(longest, _PACK_TOKENS)
+
+
+def _pack(rows: Sequence[EncodedRow], shared: int, packs: Sequence[Sequence[int]], device: torch.device) -> Batch:
+    width = _rounded(_width(rows, shared, packs), device)
+    ids, owners, places = ([[fill] * width for _ in packs] for fill in (0, _PADDING, 0))
     positions: list[int] = []
-    for at, row in enumerate(rows):
-        own = [*row.prompt[shared:], *row.completion]
-        first = len(ids) + len(row.prompt) - shared - 1
-        positions += range(first, first + len(row.completion))
-        ids += own
-        owners += [at] * len(own)
-        places += range(shared, shared + len(own))
-    padding = _rounded(len(ids), device) - len(ids)
-    ids, owners, places = ids + [0] * padding, owners + [-2] * padding, places + [0] * padding
-    made = _moved((*(torch.tensor(values) for values in (ids, owners, places, positions)), *_targets(rows)), device)
-    input_ids, owner_of, place, at_token, wanted, owner = made
-    causal = torch.ones(len(ids), len(ids), dtype=torch.bool, device=device).tril()  # (T, T)
-    seen = causal & ((owner_of[None, :] == -1) | (owner_of[:, None] == owner_of[None, :]))
+    for number, pack in enumerate(packs):
+        ids[number][:shared], places[number][:shared] = rows[0].prompt[:shared], range(shared)
+        owners[number][:shared] = [_COMMON] * shared
+        start = shared
+        for at in pack:
+            own = [*rows[at].prompt[shared:], *rows[at].completion]
+            part = slice(start, start + len(own))
+            ids[number][part], owners[number][part] = own, [at] * len(own)
+            places[number][part] = range(shared, shared + len(own))
+            first = number * width + start + len(rows[at].prompt) - shared - 1
+            positions += range(first, first + len(rows[at].completion))
+            start += len(own)
+    order = [at for pack in packs for at in pack]
+    packed = (torch.tensor(values) for values in (ids, places, owners))
+    made = _moved((*packed, *_targets(rows, order, positions, device)), device)
+    input_ids, place, owner_of, at_token, wanted, owner = made
     return Batch(
-        input_ids=input_ids[None],
+        input_ids=input_ids,
         positions=at_token,
         targets=wanted,
         row_of=owner,
         rows=len(rows),
-        position_ids=place[None],
-        mask=seen[None, None],
+        position_ids=place,
+        owners=owner_of,
     )
 
 
@@ -96,11 +141,16 @@ def _shared_length(rows: Sequence[EncodedRow]) -> int:
     return next((at for at in range(limit) if least[at] != most[at]), limit)
 
 
-def _targets(rows: Sequence[EncodedRow]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The completion tokens of all rows, (N,), and the row of each, (N,)."""
-    targets = [token for row in rows for token in row.completion]
-    owners = [at for at, row in enumerate(rows) for _ in row.completion]
-    return torch.tensor(targets), torch.tensor(owners)
+def _targets(
+    rows: Sequence[EncodedRow], order: Sequence[int], positions: Sequence[int], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where the completion tokens of the rows, in that order, are predicted, they themselves, their rows; each (N,)."""
+    targets = [token for at in order for token in rows[at].completion]
+    owners = [at for at in order for _ in rows[at].completion]
+    count = -len(targets) % _TARGETS_ON_CUDA if device.type == "cuda" else 0
+    filled = ([*positions, *[0] * count], targets + [_NO_TARGET] * count, owners + [0] * count)
+    where, wanted, row_of = (torch.tensor(values) for values in filled)
+    return where, wanted, row_of
 
 
 def _rounded(length: int, device: torch.device) -> int:
@@ -135,7 +185,8 @@ class CompletionHead:
         """The logits at the batch's positions, (N, V)."""
         self._positions = batch.positions
         try:
-            packed = {} if batch.mask is None else {"attention_mask": batch.mask, "position_ids": batch.position_ids}
+            mask = batch.mask()
+            packed = {} if mask is None else {"attention_mask": mask, "position_ids": batch.position_ids}
             output = model(input_ids=batch.input_ids, use_cache=False, **packed)
         finally:
             self._positions = None
@@ -160,22 +211,24 @@ def _longest_packed(config: Any) -> int:
     """
     if getattr(config, "_attn_implementation", "") != "sdpa":
         return 0
-    return getattr(config, "sliding_window", None) or _MAX_PACKED_TOKENS
+    return getattr(config, "sliding_window", None) or _PACK_TOKENS
 
 
 def loss_sum(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
     """The summed cross entropy of the completion tokens, in nats; a scalar."""
-    return functional.cross_entropy(logits.float(), batch.targets, reduction="sum")
+    return functional.cross_entropy(logits.float(), batch.targets, ignore_index=_NO_TARGET, reduction="sum")
 
 
 def row_results(logits: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Each row's summed loss, (B,), and how many of its tokens are not the model's first choice, (B,)."""
-    losses = functional.cross_entropy(logits.float(), batch.targets, reduction="none")  # (N,)
-    missed = (logits.argmax(dim=-1) != batch.targets).float()  # (N,)
+    losses = functional.cross_entropy(logits.float(), batch.targets, ignore_index=_NO_TARGET, reduction="none")  # (N,)
+    missed = ((logits.argmax(dim=-1) != batch.targets) & (batch.targets != _NO_TARGET)).float()  # (N,)
     zeros = torch.zeros(batch.rows, device=logits.device)
     return zeros.index_add(0, batch.row_of, losses), zeros.index_add(0, batch.row_of, missed)
 
 
 def arithmetic(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """Autocast to bfloat16 where that is the run's dtype: LoRA's own weights stay in float32 for the optimizer."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
+    # No weight is used twice in a pass, so there is nothing to keep; and what is kept could not be recorded.
+    enabled = dtype == torch.bfloat16
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)

@@ -70,7 +70,7 @@ def losses_and_gradient(network: torch.nn.Module, rows: list[EncodedRow], longes
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_rows_have_the_losses_and_gradients_of_padded_ones(family: str) -> None:
     network, rows = build(family), some_rows()
-    assert collate(rows, CPU, longest_packed=64).mask is not None
+    assert collate(rows, CPU, longest_packed=64).owners is not None
     padded = losses_and_gradient(network, rows, 0)
     packed = losses_and_gradient(network, rows, 64)
     for one, other in zip(padded, packed, strict=True):
@@ -82,15 +82,15 @@ def test_rows_longer_than_the_sliding_window_are_not_packed() -> None:
         "gemma3",
     )
     head = CompletionHead(network)
-    assert head.collate(some_rows(shared=30), CPU).mask is not None
-    assert head.collate(some_rows(shared=60), CPU).mask is None
+    assert head.collate(some_rows(shared=30), CPU).owners is not None
+    assert head.collate(some_rows(shared=60), CPU).owners is None
 
 
 def test_rows_with_little_in_common_are_padded() -> None:
-    assert collate(some_rows(shared=2), CPU, longest_packed=1000).mask is None
+    assert collate(some_rows(shared=2), CPU, longest_packed=1000).owners is None
 
 
 def test_a_model_whose_attention_takes_no_mask_of_ours_is_never_packed() -> None:
     network = build("llama")
     network.config._attn_implementation = "eager"
-    assert CompletionHead(network).collate(some_rows(), CPU).mask is None
+    assert CompletionHead(network).collate(some_rows(), CPU).owners is None
