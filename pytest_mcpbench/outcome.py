@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pytest_mcpbench.core.case import Case
-from pytest_mcpbench.core.compare import margin_of, pairs_of
+from pytest_mcpbench.core.compare import margin_of
 from pytest_mcpbench.core.contamination import trained_cases, withhold_if_trained
 from pytest_mcpbench.core.dataset import cases_hash
 from pytest_mcpbench.core.floors import FloorReport, floor_report, withhold
@@ -27,7 +27,7 @@ def make_result(bench: BenchSession) -> RunResult | None:
     ]
     kept = keep(cases, cases_hash(cases))
     records = {label: _records(bench, label) for label in labels}
-    pairs = () if bench.setup.only_missed else pairs_of(labels)  # what one model missed says nothing of the other
+    pairs = () if bench.setup.only_missed else bench.pairs  # what one model missed says nothing of the other
     return RunResult(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(),
@@ -37,6 +37,7 @@ def make_result(bench: BenchSession) -> RunResult | None:
         comparisons=tuple(
             compare_records(pair, records[pair.before], records[pair.after], kept, margin_of(pair, bench.setup.targets))
             for pair in pairs
+            if pair.before in records and pair.after in records
         ),
         gates=tuple(bench.verdict_of(label, gate) for label, gate in gates),
         records=tuple(record for label in labels for record in records[label]),
@@ -67,6 +68,7 @@ def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> Model
         certified_tier=withhold_if_trained(certified, seen, len(cases)),
         summary=summary,
         trained_cases=seen,
+        weights=info.weights,
     )
 
 

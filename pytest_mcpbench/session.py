@@ -8,7 +8,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from pytest_mcpbench.core.case import Case, Tool
-from pytest_mcpbench.core.compare import COMPARED_LEVELS, Pair, compare_verdict, margin_of, paired, pairs_of
+from pytest_mcpbench.core.compare import (
+    COMPARED_LEVELS,
+    Pair,
+    compare_verdict,
+    margin_of,
+    paired,
+    pairs_of,
+    quantized_bits,
+)
 from pytest_mcpbench.core.dataset import CaseReader, read_tools
 from pytest_mcpbench.core.formats import ParseResult
 from pytest_mcpbench.core.gate import GateMode, Verdict, check_gate
@@ -92,6 +100,20 @@ class BenchSession:
     def labels(self) -> tuple[str, ...]:
         """The models' labels, in the order of the command line."""
         return tuple(self.sources)
+
+    @cached_property
+    def bits(self) -> dict[str, int | None]:
+        """The bits of each quantized model by its label, None for the others: by what it is, else by its label."""
+        return {
+            label: (quantized_bits(source.default_label) if source.kind in ("onnx", "demo") else None)
+            or quantized_bits(label)
+            for label, source in self.sources.items()
+        }
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Which models are compared, and what for."""
+        return pairs_of(self.labels, self.bits)
 
     @cached_property
     def tool_names(self) -> list[str]:
@@ -187,7 +209,7 @@ class BenchSession:
 
     def comparison_gates(self, label: str) -> dict[str, tuple[Pair, str]]:
         """The gates that compare this model with an earlier one: name to pair and level."""
-        pairs = [pair for pair in pairs_of(self.labels) if pair.after == label and pair.relation != "beside"]
+        pairs = [pair for pair in self.pairs if pair.after == label and pair.relation != "beside"]
         return {pair.gate(level): (pair, level) for pair in pairs for level in COMPARED_LEVELS}
 
     def _answers_at(self, label: str, level: str) -> dict[str, bool | None]:

@@ -23,11 +23,12 @@ _LOOK = "read the flips: mcpbench compare RUN.json, or the report"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two labels to compare, and what the later has to be."""
+    """Two labels to compare, and what the later has to be. `bits` are the later one's if it is quantized."""
 
     before: str
     after: str
     relation: Relation
+    bits: int | None = None
 
     def gate(self, level: str) -> str:
         """The name of the gate at this level, as `better-than:base:level3`."""
@@ -95,18 +96,21 @@ class Comparison:
         return Pair(before=self.before, after=self.after, relation=self.relation)
 
 
-def pairs_of(labels: Sequence[str]) -> tuple[Pair, ...]:
+def pairs_of(labels: Sequence[str], bits: Mapping[str, int | None] | None = None) -> tuple[Pair, ...]:
     """Which labels are compared, and what for, in the order of the later one.
 
-    A quantized model (its label says int8 or int4) must be no worse than the fine-tuned one, or than `model` or
-    `base` where there is none; any other must be better than `base`. Without a base, all stand beside the first.
+    A quantized model (by its `bits`, or its label says int8 or int4) must be no worse than the fine-tuned one, or
+    than `model`, `base` or the only other where there is none; any other must be better than `base`. Without a base,
+    all stand beside the first.
     """
-    whole = [label for label in labels if not quantized_bits(label)]
-    reference = next((label for label in ("finetuned", "model", "base") if label in whole), None)
+    known = bits if bits is not None else {label: quantized_bits(label) for label in labels}
+    whole = [label for label in labels if not known[label]]
+    only = whole[0] if len(whole) == 1 else None
+    reference = next((label for label in ("finetuned", "model", "base") if label in whole), only)
     pairs = []
     for label in labels:
-        if quantized_bits(label) and reference:
-            pairs.append(Pair(before=reference, after=label, relation="no-worse-than"))
+        if known[label] and reference:
+            pairs.append(Pair(before=reference, after=label, relation="no-worse-than", bits=known[label]))
         elif "base" in whole and label != "base":
             pairs.append(Pair(before="base", after=label, relation="better-than"))
         elif label != labels[0] and "base" not in whole:
@@ -121,7 +125,11 @@ def quantized_bits(label: str) -> int | None:
 
 def margin_of(pair: Pair, targets: Targets) -> float | None:
     """The net loss in [0, 1] that a pair's later model may have; None unless it must be no worse."""
-    return targets.margin_for(pair.after, quantized_bits(pair.after)) if pair.relation == "no-worse-than" else None
+    return (
+        targets.margin_for(pair.after, pair.bits or quantized_bits(pair.after))
+        if pair.relation == "no-worse-than"
+        else None
+    )
 
 
 def paired(before: Mapping[str, bool | None], after: Mapping[str, bool | None]) -> Paired:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_mcpbench.core.compare import Comparison, Pair, paired
+from pytest_mcpbench.core.compare import Comparison, Pair, paired, quantized_bits
 from pytest_mcpbench.core.kept import CaseSet
 from pytest_mcpbench.core.level import LEVEL_NAMES
 from pytest_mcpbench.core.run import Record, RunResult
@@ -28,6 +28,14 @@ def compare_records(
     return Comparison(
         before=pair.before, after=pair.after, relation=pair.relation, margin=margin, levels=levels, tools=tools
     )
+
+
+def bits_of(result: RunResult) -> dict[str, int | None]:
+    """The bits of each quantized model by its label, by its weights or else its label; None for the others."""
+    return {
+        label: (model.weights.quantized_bits if model.weights else None) or quantized_bits(label)
+        for label, model in result.models.items()
+    }
 
 
 def records_of(result: RunResult, label: str) -> tuple[Record, ...]:

@@ -11,7 +11,7 @@ from pytest_mcpbench.core.floors import FloorReport, floor_report, withhold
 from pytest_mcpbench.core.formats import get_format
 from pytest_mcpbench.core.gate import GateMode, TierResult, Verdict, certified_tier, check_gate, tier_of
 from pytest_mcpbench.core.kept import keep, restore
-from pytest_mcpbench.core.pairs import compare_records, records_of
+from pytest_mcpbench.core.pairs import bits_of, compare_records, records_of
 from pytest_mcpbench.core.plan import Generation
 from pytest_mcpbench.core.run import ModelResult, Record, RunResult, record_of
 from pytest_mcpbench.core.score import Score, score
@@ -101,7 +101,7 @@ def _model_again(model: ModelResult, summary: Summary, floors: FloorReport, n: i
 
 
 def _decide_again(result: RunResult, gates: Sequence[Verdict], rules: Rules) -> RunResult:
-    pairs = pairs_of(list(result.models))
+    pairs = pairs_of(list(result.models), bits_of(result))
     comparisons = tuple(
         compare_records(
             pair,
@@ -119,7 +119,7 @@ def _decide_again(result: RunResult, gates: Sequence[Verdict], rules: Rules) -> 
 
 def _verdict_again(result: RunResult, old: Verdict, rules: Rules) -> Verdict:
     summary = result.models[old.model].summary
-    for pair in pairs_of(list(result.models)):
+    for pair in pairs_of(list(result.models), bits_of(result)):
         for level in summary.levels:
             if pair.after == old.model and pair.gate(level) == old.gate:
                 answers = [

@@ -140,6 +140,7 @@ def _plain_model(model: ModelResult) -> dict[str, Json]:
         "latency": model.latency,
         "throughput": model.throughput,
         "trained_cases": model.trained_cases,
+        "weights": model.weights,
     }
 
 

@@ -16,6 +16,7 @@ from pytest_mcpbench.core.match import Mismatch
 from pytest_mcpbench.core.plan import FinishReason, Generation
 from pytest_mcpbench.core.score import ErrorKind, Score
 from pytest_mcpbench.core.summary import Summary
+from pytest_mcpbench.core.weights import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class ModelResult:
     """What was found about one model. `latency` and `throughput` are None where they were not measured.
 
     `format` is the wire format its answers were read in; `trained_cases` are the ids of those cases that the model
-    was trained on.
+    was trained on; `weights` are those that it ran with, None for a model that has none.
     """
 
     JSON_INLINE: ClassVar[frozenset[str]] = frozenset({"summary"})
@@ -55,6 +56,7 @@ class ModelResult:
     latency: Mapping[str, Json] | None = None
     throughput: Mapping[str, Json] | None = None
     trained_cases: tuple[str, ...] = ()
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from pytest_mcpbench.core.case import Tool
+from pytest_mcpbench.core.decode import decoder
 from pytest_mcpbench.core.formats import ParseResult, get_format
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
 from pytest_mcpbench.errors import McpBenchError
@@ -142,8 +142,7 @@ class Answers:
         data = json.loads(path.read_text(encoding="ascii"))
         self._done.update({name: Generation(**fields) for name, fields in data["answers"].items()})
         self.problems += [problem for problem in data["problems"] if problem not in self.problems]
-        info: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data["info"].items()}
-        self._info = ModelInfo(**info)
+        self._info = decoder(ModelInfo)(data["info"])
 
     def _write_shared(self, folder: Path) -> None:
         if self._info is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, ToolDetail
+from pytest_mcpbench.core.weights import Weights
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle
 
 Kind = Literal["checkpoint", "adapter", "onnx", "hub", "demo", "replay", "null"]
@@ -47,7 +48,8 @@ class ModelInfo:
 
     `fingerprint` is a sha256 in hex over weights, adapter, tokenizer, configuration and chat template;
     `size_bytes` counts the files of weights, an adapter's and its base's together; `trained_on` holds the
-    hashes of the rows it was trained on, where its training left them.
+    hashes of the rows it was trained on, where its training left them. `weights` are those that it runs with; None
+    for a model that has none.
     """
 
     spec: str
@@ -61,6 +63,7 @@ class ModelInfo:
     parameters: int | None = None
     trained_on: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    weights: Weights | None = None
 
 
 class Model(Protocol):

@@ -24,6 +24,7 @@ from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.memory import available_bytes, row_bytes
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
 from pytest_mcpbench.models.stops import Row, end_tokens
+from pytest_mcpbench.models.weight_facts import torch_weights
 
 # Not `import transformers`: half of it is typed, and mypy would read all of it to tell which half.
 transformers: Any = import_module("transformers")
@@ -195,6 +196,7 @@ def load(source: Source, options: LoadOptions) -> HFModel:
         dtype=str(dtype).removeprefix("torch."),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         trained_on=trained_on(own),
+        weights=torch_weights(model),
     )
     return HFModel(model, tokenizer, PromptStyle(fmt=fmt, detail=options.tool_detail, tokenizer=tokenizer), info)
 

@@ -16,6 +16,7 @@ from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE
 from pytest_mcpbench.models.onnx_session import Decoder, SessionOptions, open_graph
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
 from pytest_mcpbench.models.stops import Row, end_tokens
+from pytest_mcpbench.models.weight_facts import onnx_weights
 
 _PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERROR_CHARACTERS = 300
@@ -115,11 +116,12 @@ def load(source: Source, options: LoadOptions) -> OnnxModel:
         raise ModelError(f"{source.spec}: could not be loaded ({reason})") from error
     quantization = str(recipe.get("quantization", "none"))
     fmt = pick_format(options.fmt, tokenizer.chat_template, trained_format(folder))
+    size_bytes = sum((folder / name).stat().st_size for name in (GRAPH, DATA))
     info = ModelInfo(
         spec=source.spec,
         kind=source.kind,
         fingerprint=fingerprint(folder),
-        size_bytes=sum((folder / name).stat().st_size for name in (GRAPH, DATA)),
+        size_bytes=size_bytes,
         format=fmt.name,
         backend=f"onnxruntime {version('onnxruntime')} / transformers {version('transformers')}",
         device="cpu" if provider == "CPUExecutionProvider" else options.device,
@@ -127,6 +129,7 @@ def load(source: Source, options: LoadOptions) -> OnnxModel:
         parameters=int(recipe["parameters"]) if "parameters" in recipe else None,
         trained_on=trained_on(folder),
         notes=("not batch-invariant: each prompt runs alone",) if quantization == "int8-dynamic" else (),
+        weights=onnx_weights(recipe, declared.config, size_bytes),
     )
     style = PromptStyle(fmt=fmt, detail=options.tool_detail, tokenizer=tokenizer)
     return OnnxModel(Decoder(graph), end_tokens(declared, tokenizer), style, info)

@@ -118,3 +118,14 @@ def test_margins_follow_the_bits_unless_a_target_says_otherwise() -> None:
     assert margin_of(NO_WORSE, targets_of(["margin:int8=0.01"])) == 0.01
     assert margin_of(int4, targets_of(["margin=0.05", "margin:int8=0.01"])) == 0.05
     assert margin_of(BETTER, targets_of(["margin=0.05"])) is None
+
+
+def test_what_a_model_is_goes_before_what_its_label_says() -> None:
+    pairs = pairs_of(["finetuned", "prod"], {"finetuned": None, "prod": 4})
+    assert [(pair.before, pair.after, pair.relation) for pair in pairs] == [("finetuned", "prod", "no-worse-than")]
+    assert margin_of(pairs[0], targets_of([])) == 0.03
+
+
+def test_the_only_model_that_is_not_quantized_is_the_reference_whatever_its_label() -> None:
+    assert [(pair.before, pair.relation) for pair in pairs_of(["phi", "phi-int8"])] == [("phi", "no-worse-than")]
+    assert [pair.relation for pair in pairs_of(["phi", "gemma", "phi-int8"])] == ["beside", "beside"]
