@@ -179,6 +179,12 @@ OPTIONS = (
         default="auto",
         help="how many prompts are generated together",
     ),
+    Option(
+        name="verify-batching",
+        metavar="N",
+        parse=_whole(1),
+        help="answer N of the cases alone and again in batches, without the cache; fail the run if they differ",
+    ),
     Option(name="max-new-tokens", metavar="TOKENS", parse=_whole(1), default="150", help="the longest answer"),
     Option(
         name="device",
@@ -218,6 +224,7 @@ class BenchOptions:
     markdown: Path | None
     json: Path | None
     batch_size: int
+    verify_batching: int | None
     max_new_tokens: int
     device: str
     dtype: str

@@ -46,7 +46,8 @@ CODING_CASES = FIXTURES / "cases" / "coding"
 class Setup:
     """What a run is made of, as the options say it. `models` are (label or None, SPEC) pairs.
 
-    `cache` and `shared` are folders: for answers kept between runs, and for the processes of this run.
+    `cache` and `shared` are folders: for answers kept between runs, and for the processes of this run;
+    `verify_batching` is how many cases are also answered alone, to compare.
     """
 
     models: tuple[tuple[str | None, str], ...]
@@ -58,6 +59,7 @@ class Setup:
     targets: Targets
     gate: str = "point"
     only_missed: bool = False
+    verify_batching: int = 0
     cache: Path | None = None
     shared: Path | None = None
 

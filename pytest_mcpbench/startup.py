@@ -111,6 +111,7 @@ def _setup(config: pytest.Config, options: BenchOptions) -> Setup:
         targets=options.targets,
         gate=options.gate,
         only_missed=options.missed,
+        verify_batching=options.verify_batching or 0,
         cache=None if options.no_cache else config.rootpath / STATE_FOLDER / "cache",
         shared=Path(shared) if shared else None,
     )
