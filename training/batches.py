@@ -36,12 +36,16 @@ def plan_epoch(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How a step is taken apart: over how many processes, and into forward passes of how many rows and tokens."""
+    """How a step is taken apart: over how many processes, and into forward passes of how many rows and tokens.
+
+    `targets` bounds the completion tokens of a pass, since each of them has a logit for every word.
+    """
 
     rank: int
     processes: int
     rows: int
     tokens: int
+    targets: int
 
 
 def share_of_step(
@@ -51,8 +55,9 @@ def share_of_step(
     batches: list[list[int]] = [[]]
     for row in rows[split.rank :: split.processes]:
         width = max(lengths[row] for row in (*batches[-1], row))
+        targets = sum(completion_lengths[row] for row in (*batches[-1], row))
         full = len(batches[-1]) == split.rows or width * (len(batches[-1]) + 1) > split.tokens
-        if full and batches[-1]:
+        if batches[-1] and (full or targets > split.targets):
             batches.append([])
         batches[-1].append(row)
     return StepPlan(

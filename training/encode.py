@@ -7,9 +7,12 @@ from typing import Any
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.plan import plan
 from pytest_mcpbench.errors import TrainingError
-from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, completion_text, encode_prompt
+from pytest_mcpbench.models.prompt import PromptStyle, build_prompt, completion_text, encode_prompts
 
 _SENTINEL = "a word that no template writes"
+
+_AT_ONCE = 1000
+"""Rows that the tokenizer reads at once, on all cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,17 @@ def encode_rows(cases: Sequence[Case], style: PromptStyle, tokenizer: Any, max_l
     requests = plan(cases)
     end = end_of_turn(style, tokenizer)
     rows = []
-    for case in cases:
-        prompt = build_prompt(requests[case.id], style)
-        before = encode_prompt(tokenizer, prompt)
-        completion = _completion_ids(tokenizer, prompt, before, completion_text(case, style))
-        rows.append(EncodedRow(case_id=case.id, prompt=tuple(before), completion=(*completion, end)))
+    for start in range(0, len(cases), _AT_ONCE):
+        part = cases[start : start + _AT_ONCE]
+        prompts = [build_prompt(requests[case.id], style) for case in part]
+        completions = [completion_text(case, style) for case in part]
+        whole = [replace(prompt, text=prompt.text + text) for prompt, text in zip(prompts, completions, strict=True)]
+        encoded = zip(encode_prompts(tokenizer, prompts), encode_prompts(tokenizer, whole), strict=True)
+        for case, text, (before, both) in zip(part, completions, encoded, strict=True):
+            # Where prompt and completion would merge, the completion is read alone: generation starts behind the
+            # prompt's last token.
+            behind = both[len(before) :] if both[: len(before)] == before else plain_ids(tokenizer, text)
+            rows.append(EncodedRow(case_id=case.id, prompt=tuple(before), completion=(*behind, end)))
     _refuse_long(rows, max_length)
     return rows
 
@@ -57,15 +66,6 @@ def end_of_turn(style: PromptStyle, tokenizer: Any) -> int:
         raise TrainingError("the model's tokenizer has no end-of-text token; set eos_token in tokenizer_config.json")
     end: int = tokenizer.eos_token_id
     return end
-
-
-def _completion_ids(tokenizer: Any, prompt: Prompt, before: list[int], completion: str) -> list[int]:
-    """The completion's ids, as they follow the prompt's.
-
-    Where the two would merge, the completion is read alone: generation starts behind the prompt's last token.
-    """
-    both = encode_prompt(tokenizer, replace(prompt, text=prompt.text + completion))
-    return both[len(before) :] if both[: len(before)] == before else plain_ids(tokenizer, completion)
 
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:

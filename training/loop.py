@@ -30,6 +30,9 @@ from pytest_mcpbench.training.objective import Batch, CompletionHead, arithmetic
 from pytest_mcpbench.training.report import Evaluation, StepPoint
 from pytest_mcpbench.training.state import optimizer_tensors, restore
 
+_LOGIT_BYTES = 3 << 30
+"""What the float32 logits of one forward pass may take; with their gradients it is some four times that."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
@@ -114,6 +117,7 @@ class TrainingLoop:
             processes=self.accelerator.num_processes,
             rows=config.per_device_train_batch_size,
             tokens=config.micro_batch_tokens,
+            targets=max(1, _LOGIT_BYTES // (4 * self.network.config.get_text_config().vocab_size)),
         )
         step = 0
         for epoch in range(config.num_train_epochs):

@@ -29,6 +29,9 @@ def add_lora(network: Any, config: MCPFineTuningConfig, *, one_dtype: bool = Fal
         task_type="CAUSAL_LM",
     )
     model = peft.get_peft_model(network, settings, autocast_adapter_dtype=not one_dtype)
+    for layer in _lora_layers(model):
+        # Autocast brings the matrices to the input's type; PEFT would widen every input first, only to narrow it again.
+        layer.cast_input_dtype_enabled = False
     if config.gradient_checkpointing:
         network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         network.enable_input_require_grads()

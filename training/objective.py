@@ -11,7 +11,9 @@ from torch.nn import functional
 from pytest_mcpbench.training.encode import EncodedRow
 
 _MULTIPLE_ON_CUDA = 8
-_TARGETS_ON_CUDA = 256
+_FEW_ON_CUDA = 256
+"""Lengths are rounded up to a multiple of it where that keeps down the number of shapes."""
+
 _PACK_TOKENS = 1024
 """Attention looks at the square of a pack's length, and each pack holds the common part once: this balances them."""
 
@@ -57,13 +59,13 @@ class Batch:
 def collate(rows: Sequence[EncodedRow], device: torch.device, *, longest_packed: int = 0) -> Batch:
     """The rows as one batch on the device.
 
-    They are packed if that saves half of the tokens and no row is longer than `longest_packed`. What a row's tokens
-    see, and so every loss and gradient, is the same either way.
+    They are packed if that saves a quarter of the tokens and no row is longer than `longest_packed`. What a token
+    sees, and so every loss and gradient, is the same either way.
     """
     if max(len(row) for row in rows) <= longest_packed:
         shared = _shared_length(rows)
         packs = _packs(rows, shared)
-        if 2 * len(packs) * _width(rows, shared, packs) <= sum(len(row) for row in rows):
+        if 4 * len(packs) * _width(rows, shared, packs) <= 3 * sum(len(row) for row in rows):
             return _pack(rows, shared, packs, device)
     return _pad(rows, device)
 
@@ -103,7 +105,7 @@ def _width(rows: Sequence[EncodedRow], shared: int, packs: Sequence[Sequence[int
 
 
 def _pack(rows: Sequence[EncodedRow], shared: int, packs: Sequence[Sequence[int]], device: torch.device) -> Batch:
-    width = _rounded(_width(rows, shared, packs), device)
+    width = _rounded(_width(rows, shared, packs), device, _FEW_ON_CUDA)
     ids, owners, places = ([[fill] * width for _ in packs] for fill in (0, _PADDING, 0))
     positions: list[int] = []
     for number, pack in enumerate(packs):
@@ -147,14 +149,14 @@ def _targets(
     """Where the completion tokens of the rows, in that order, are predicted, they themselves, their rows; each (N,)."""
     targets = [token for at in order for token in rows[at].completion]
     owners = [at for at in order for _ in rows[at].completion]
-    count = -len(targets) % _TARGETS_ON_CUDA if device.type == "cuda" else 0
+    count = _rounded(len(targets), device, _FEW_ON_CUDA) - len(targets)
     filled = ([*positions, *[0] * count], targets + [_NO_TARGET] * count, owners + [0] * count)
     where, wanted, row_of = (torch.tensor(values) for values in filled)
     return where, wanted, row_of
 
 
-def _rounded(length: int, device: torch.device) -> int:
-    multiple = _MULTIPLE_ON_CUDA if device.type == "cuda" else 1
+def _rounded(length: int, device: torch.device, on_cuda: int = _MULTIPLE_ON_CUDA) -> int:
+    multiple = on_cuda if device.type == "cuda" else 1
     return -(-length // multiple) * multiple
 
 

@@ -78,13 +78,28 @@ def completion_text(case: Case, style: PromptStyle) -> str:
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> list[int]:
-    """The prompt's token ids, without padding, and with the beginning-of-text token exactly once where one belongs.
+    """The prompt's token ids, without padding, and with the beginning-of-text token exactly once where one belongs."""
+    return encode_prompts(tokenizer, [prompt])[0]
+
+
+def encode_prompts(tokenizer: Any, prompts: Sequence[Prompt]) -> list[list[int]]:
+    """The token ids of each prompt, as `encode_prompt` gives them; a fast tokenizer reads them all at once.
 
     Padding and truncation are set on the call because a fast tokenizer keeps those of the call before.
     """
-    encoded = tokenizer(prompt.text, add_special_tokens=prompt.adds_bos, padding=False, truncation=False)
-    ids = [int(token) for token in encoded["input_ids"]]
-    if prompt.adds_bos and len(ids) > 1 and ids[-1] == tokenizer.eos_token_id != tokenizer.bos_token_id:
+    found: list[list[int]] = [[] for _ in prompts]
+    for adds_bos in (False, True):
+        chosen = [at for at, prompt in enumerate(prompts) if prompt.adds_bos == adds_bos]
+        texts = [prompts[at].text for at in chosen]
+        if texts:
+            encoded = tokenizer(texts, add_special_tokens=adds_bos, padding=False, truncation=False)["input_ids"]
+            for at, ids in zip(chosen, encoded, strict=True):
+                found[at] = _with_one_bos([int(token) for token in ids], tokenizer, adds_bos=adds_bos)
+    return found
+
+
+def _with_one_bos(ids: list[int], tokenizer: Any, *, adds_bos: bool) -> list[int]:
+    if adds_bos and len(ids) > 1 and ids[-1] == tokenizer.eos_token_id != tokenizer.bos_token_id:
         ids.pop()  # some tokenizers close every text, and nothing would follow
     if len(ids) > 1 and ids[0] == ids[1] == tokenizer.bos_token_id:
         del ids[0]

@@ -29,12 +29,13 @@ def test_rows_of_like_length_share_a_step() -> None:
     assert sum(spreads) / len(spreads) < 8
 
 
-@given(lengths_of_rows, st.integers(1, 9), st.integers(1, 5), st.integers(1, 2000))
+@given(lengths_of_rows, st.integers(1, 9), st.integers(1, 5), st.integers(1, 2000), st.integers(1, 300))
 def test_processes_share_a_step_s_rows_without_loss_or_doubles(
-    lengths: list[int], micro: int, processes: int, tokens: int
+    lengths: list[int], micro: int, processes: int, tokens: int, targets: int
 ) -> None:
     rows, completions = range(len(lengths)), list(range(1, len(lengths) + 1))
-    splits = [Split(rank=rank, processes=processes, rows=micro, tokens=tokens) for rank in range(processes)]
+    shape = {"processes": processes, "rows": micro, "tokens": tokens, "targets": targets}
+    splits = [Split(rank=rank, **shape) for rank in range(processes)]
     shares = [share_of_step(rows, lengths, completions, split) for split in splits]
     batches = [batch for share in shares for batch in share.micro_batches]
     assert sorted(row for batch in batches for row in batch) == list(rows)
@@ -43,6 +44,7 @@ def test_processes_share_a_step_s_rows_without_loss_or_doubles(
     for batch in batches:
         assert len(batch) <= micro
         assert len(batch) <= 1 or len(batch) * max(lengths[row] for row in batch) <= tokens
+        assert len(batch) <= 1 or sum(completions[row] for row in batch) <= targets
 
 
 @given(lengths_of_rows, st.integers(1, 20))

@@ -40,8 +40,8 @@ class Words:
     bos_token_id = None
     all_special_ids = (0,)
 
-    def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
-        return {"input_ids": [1] * len(text.split())}
+    def __call__(self, texts: list[str], **_: Any) -> dict[str, list[list[int]]]:
+        return {"input_ids": [[1] * len(text.split()) for text in texts]}
 
 
 def test_generated_rows_are_fit_to_train_on(good: list[Case]) -> None:
