@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -111,6 +111,17 @@ class Streams(Protocol):
 
     def rows_that_fit(self, longest: int, shared: int) -> int:
         """How many rows of so many tokens fit in memory, at least 1; `shared` of the tokens are all rows' own once."""
+        ...
+
+
+@runtime_checkable
+class Timeable(Protocol):
+    """A model whose single calls can be timed. `on_token`, where it is set, is called as each token is there."""
+
+    on_token: Callable[[], None] | None
+
+    def forget_prefix(self) -> None:
+        """Hold nothing of earlier prompts any more."""
         ...
 
 

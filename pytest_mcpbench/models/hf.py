@@ -23,7 +23,7 @@ from pytest_mcpbench.models.hf_generate import PAD, write_rows
 from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.memory import available_bytes, row_bytes
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
-from pytest_mcpbench.models.stops import Row, end_tokens
+from pytest_mcpbench.models.stops import OnToken, Row, end_tokens
 from pytest_mcpbench.models.weight_facts import torch_weights
 
 # Not `import transformers`: half of it is typed, and mypy would read all of it to tell which half.
@@ -64,6 +64,7 @@ class HFModel:
     def __init__(self, model: Any, tokenizer: Any, style: PromptStyle, info: ModelInfo) -> None:
         self.info = info
         self.style = style
+        self.on_token: OnToken | None = None
         self._model = model
         self._tokenizer = tokenizer
         self._ends = end_tokens(model, tokenizer)
@@ -147,7 +148,7 @@ class HFModel:
     def _answers(self, requests: Sequence[Request]) -> list["_Answer"]:
         answers = []
         for request in requests:
-            row = Row(self._tokenizer, self.style.fmt, self._ends, self._prompt(request).stops)
+            row = Row(self._tokenizer, self.style.fmt, self._ends, self._prompt(request).stops, self.on_token)
             answers.append(_Answer(self._encode(request), row))
         for request in requests:
             self._prompts.pop(request.key, None)

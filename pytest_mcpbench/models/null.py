@@ -1,7 +1,7 @@
 """The null models of `core.floors` as models that can be run: each costs nothing and answers one fixed thing."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from pytest_mcpbench.core.floors import FLOORS
@@ -27,6 +27,7 @@ class NullModel:
 
     def __init__(self, name: str, style: PromptStyle) -> None:
         self.style = style
+        self.on_token: Callable[[], None] | None = None
         self._answer = FLOORS[name]
         spec = f"null:{name}"
         fingerprint = hashlib.sha256(spec.encode()).hexdigest()
@@ -44,6 +45,9 @@ class NullModel:
         """The fixed answers."""
         return [self._generate(request) for request in requests]
 
+    def forget_prefix(self) -> None:
+        """Nothing is held."""
+
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -53,4 +57,6 @@ class NullModel:
         calls = parse(text, "native").calls if self._answer is FLOORS["first-tool"] else ()
         if calls:
             text = self.style.fmt.render(calls)
+        if self.on_token is not None:
+            self.on_token()
         return Generation(text=text, prompt_tokens=self.count_tokens(request), output_tokens=len(text.split()))

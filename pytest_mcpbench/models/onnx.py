@@ -15,7 +15,7 @@ from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE
 from pytest_mcpbench.models.onnx_session import Decoder, SessionOptions, open_graph
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
-from pytest_mcpbench.models.stops import Row, end_tokens
+from pytest_mcpbench.models.stops import OnToken, Row, end_tokens
 from pytest_mcpbench.models.weight_facts import onnx_weights
 
 _PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -34,6 +34,7 @@ class OnnxModel:
     def __init__(self, decoder: Decoder, ends: frozenset[int], style: PromptStyle, info: ModelInfo) -> None:
         self.info = info
         self.style = style
+        self.on_token: OnToken | None = None
         self._decoder: Decoder | None = decoder
         self._ends = ends
         self._dynamic = info.dtype == "int8-dynamic"
@@ -74,7 +75,7 @@ class OnnxModel:
         if self._dynamic:
             self._decoder.forget()
         tokenizer, fmt = self.style.tokenizer, self.style.fmt
-        rows = [Row(tokenizer, fmt, self._ends, prompt.stops) for prompt, _ in encoded]
+        rows = [Row(tokenizer, fmt, self._ends, prompt.stops, self.on_token) for prompt, _ in encoded]
 
         def push(index: int, token: int) -> bool:
             rows[index].push(token)

@@ -1,6 +1,6 @@
 """Where a row of a batch ends: at an end-of-text token, behind its calls, or at a string that begins another turn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_mcpbench.core.formats import Format
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|end_of_text|>", "<|endoftext|>")
 _CHANNEL = "<|channel|>"
 """In a template with channels (gpt-oss) the ends above close a channel, and a call may follow in the next."""
+
+OnToken = Callable[[], None]
+"""Is told that a row has its next token, before anything is made of it."""
 
 _HELD_TOKENS = 8
 """A character may be spread over several tokens; so many are waited for before they count as text."""
@@ -36,19 +39,29 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 class Row:
     """One answer as it grows."""
 
-    def __init__(self, tokenizer: Any, fmt: Format, ends: frozenset[int], stops: Sequence[str]) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        fmt: Format,
+        ends: frozenset[int],
+        stops: Sequence[str],
+        on_token: OnToken | None = None,
+    ) -> None:
         self.ids: list[int] = []
         self.stopped = False
         self._tokenizer = tokenizer
         self._fmt = fmt
         self._ends = ends
         self._stops = stops
+        self._on_token = on_token
         self._seen = ""
         self._anchor = 0
         self._read = 0
 
     def push(self, token: int) -> None:
         """Add a token and decide whether the answer ends with it."""
+        if self._on_token is not None:
+            self._on_token()
         self.ids.append(token)
         if token in self._ends:
             self.stopped = True
