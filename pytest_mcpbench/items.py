@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mcpbench.core.batching import BATCHING
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.report import explain_miss, printable
 from pytest_mcpbench.session import BenchSession
@@ -96,7 +97,7 @@ class GateItem(pytest.Item):
             ("mcp_target", verdict.target),
             ("mcp_line", printable(verdict.line())),
         ]
-        if not bench.is_gated(self.label):
+        if not bench.is_gated(self.label, self.gate):
             return
         self.user_properties.append(("mcp_verdict", verdict.status))
         if not self.check(verdict):
@@ -192,10 +193,18 @@ def _comparison_items(
                 yield GateItem.from_parent(collector, name=item_name, check=check, label=label, gate=gate)
 
 
+def _batching_items(
+    collector: pytest.Module, name: str, check: Callable[..., bool], bench: BenchSession
+) -> Iterator[pytest.Item]:
+    for label in bench.labels if bench.setup.verify_batching else ():
+        yield GateItem.from_parent(collector, name=f"{name}[{label}]", check=check, label=label, gate=BATCHING)
+
+
 _MAKERS: Mapping[str, Callable[..., Iterator[pytest.Item]]] = {
     "each_case": _case_items,
     "each_gate": _gate_items,
     "each_comparison": _comparison_items,
+    "each_batching": _batching_items,
 }
 """What makes the items of a suite's function, by the function's marker."""
 

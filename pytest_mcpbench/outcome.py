@@ -23,7 +23,7 @@ def make_result(bench: BenchSession) -> RunResult | None:
     cases = _cases_of(bench, labels)
     floors = floor_report(cases)
     gates = [
-        pair for label in labels if bench.is_gated(label) for pair in sorted(set(bench.gates_run)) if pair[0] == label
+        pair for label in labels for pair in sorted(set(bench.gates_run)) if pair[0] == label and bench.is_gated(*pair)
     ]
     kept = keep(cases, cases_hash(cases))
     records = {label: _records(bench, label) for label in labels}

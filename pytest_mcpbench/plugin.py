@@ -35,6 +35,7 @@ MARKERS = (
     "each_case(level, calls_only=False): run this function on the score of every case of every model",
     "each_gate(level, per_tool=False): run this function on the verdict of every model",
     "each_comparison(level): run this function on the verdict of every pair of models that has to be compared",
+    "each_batching: run this function on the verdict of --mcp-verify-batching on every model",
 )
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
+from pytest_mcpbench.core.batching import BATCHING, batching_verdict, spread
 from pytest_mcpbench.core.case import Case, Tool
 from pytest_mcpbench.core.compare import (
     COMPARED_LEVELS,
@@ -196,7 +197,12 @@ class BenchSession:
         return self._summaries[label]
 
     def verdict_of(self, label: str, gate: str) -> Verdict:
-        """The verdict of one gate: a level's name, `tool:NAME`, or a comparison's as `comparison_gates` names it."""
+        """The verdict of one gate: a level's name, `tool:NAME`, `batching`, or a comparison's (`comparison_gates`)."""
+        if gate == BATCHING:
+            cases = spread(self.run_cases(label), self.setup.verify_batching)
+            return batching_verdict(
+                self.answers[label].check_batching([self.requests[case.id] for case in cases]), label
+            )
         if gate in (compared := self.comparison_gates(label)):
             pair, level = compared[gate]
             was, now = (self._answers_at(side, level) for side in (pair.before, pair.after))
@@ -217,9 +223,10 @@ class BenchSession:
     def _answers_at(self, label: str, level: str) -> dict[str, bool | None]:
         return {case.id: answer(self.score_of(label, case), level) for case in self.run_cases(label)}
 
-    def is_gated(self, label: str) -> bool:
-        """Whether a verdict on this model can fail the run."""
-        return self.setup.gate != "off" and not self.setup.only_missed and label != MEASURED_ONLY
+    def is_gated(self, label: str, gate: str = "") -> bool:
+        """Whether a verdict on this model can fail the run; one on how it was measured always can."""
+        measured_only = self.setup.gate == "off" or self.setup.only_missed or label == MEASURED_ONLY
+        return gate == BATCHING or not measured_only
 
     def info_of(self, label: str) -> ModelInfo | None:
         """What the model is; None if nothing was asked of it."""

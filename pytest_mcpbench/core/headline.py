@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_mcpbench.core.batching import BATCHING
 from pytest_mcpbench.core.diagnose import Diagnosis, Miss, diagnose
 from pytest_mcpbench.core.gate import TierResult, Verdict
 from pytest_mcpbench.core.run import RunResult
@@ -92,7 +93,8 @@ def _model_headline(result: RunResult, label: str) -> ModelHeadline:
     weakest = _weakest(result, label)
     return ModelHeadline(
         label=label,
-        decision=_worst([verdict.status for verdict in verdicts]),
+        # That answers do not depend on their batch is no reason to ship.
+        decision=_worst([verdict.status for verdict in verdicts if verdict.gate != BATCHING or not verdict.passed]),
         tier=result.models[label].tier,
         gates=len(verdicts),
         stopped=stopped,

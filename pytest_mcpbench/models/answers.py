@@ -7,6 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from pytest_mcpbench.core.batching import BatchingCheck
 from pytest_mcpbench.core.case import Tool
 from pytest_mcpbench.core.decode import decoder
 from pytest_mcpbench.core.formats import ParseResult, get_format
@@ -16,6 +17,7 @@ from pytest_mcpbench.models.base import Model, ModelInfo
 from pytest_mcpbench.models.cache import GenerationCache
 from pytest_mcpbench.models.engine import BatchReport, generate
 from pytest_mcpbench.models.load import LoadOptions, Source, load_model
+from pytest_mcpbench.models.verify import verify_batching
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Answers:
     _info: ModelInfo | None = None
     _broken: McpBenchError | None = None
     _read_ns: int = 0
+    _batching: BatchingCheck | None = None
 
     def plan(self, requests: Iterable[Request]) -> None:
         """Add requests to what will be generated together. Those that a model answers alike are generated once."""
@@ -72,6 +75,17 @@ class Answers:
         assert self._info is not None, "a text to parse comes from an answer, and that from a loaded model"
         return get_format(self._info.format).parse(text, tools)
 
+    def check_batching(self, requests: Sequence[Request]) -> BatchingCheck:
+        """Whether the model answers these alone as it does together; found once, by one of the run's processes."""
+        if self._batching is None and self.shared is not None:
+            path = self.shared / f"{self.label}.batching.json"
+            with FileLock(self.shared / f"{self.label}.lock"):
+                if path.is_file():
+                    self._batching = decoder(BatchingCheck)(json.loads(path.read_text(encoding="ascii")))
+                else:
+                    path.write_text(json.dumps(asdict(self._verified(requests))), encoding="ascii")
+        return self._verified(requests)
+
     @property
     def info(self) -> ModelInfo | None:
         """What the model is; None as long as no answer was asked for."""
@@ -86,6 +100,20 @@ class Answers:
             self._model.close()
             self._model = None
 
+    def _verified(self, requests: Sequence[Request]) -> BatchingCheck:
+        if self._batching is None:
+            # What is under way holds the model's state: it comes to its end first.
+            for request, generation in self._stream or ():
+                self._done[_id(request)] = generation
+            self._stream = None
+            self._batching = verify_batching(self._loaded(), requests, self.settings)
+            self._close_if_done()
+        return self._batching
+
+    def _close_if_done(self) -> None:
+        if not self.keep_model and self._planned.keys() <= self._done.keys():
+            self.close()
+
     def _advance_to(self, wanted: str) -> None:
         while wanted not in self._done:
             if self._stream is None:
@@ -96,8 +124,7 @@ class Answers:
                     break
             else:
                 self._stream = None
-        if not self.keep_model and self._planned.keys() <= self._done.keys():
-            self.close()
+        self._close_if_done()
 
     def _generate(self) -> Iterator[tuple[Request, Generation]]:
         model = self._loaded()
