@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Literal
 
 from pytest_mcpbench.core.gate import Status, Verdict
+from pytest_mcpbench.core.speed import SpeedComparison
 from pytest_mcpbench.core.stats import mcnemar_exact, pairs_to_decide, tango_upper
 from pytest_mcpbench.core.summary import rate_of, show_percent
 from pytest_mcpbench.core.target import Targets
@@ -80,7 +81,8 @@ class Paired:
 class Comparison:
     """Two models on the same cases. `margin` is the loss that is forgiven, None where nothing or no loss is.
 
-    `levels` has an entry per level, `tools` one per expected tool at level 3.
+    `levels` has an entry per level, `tools` one per expected tool at level 3. `speed` is None where the two were not
+    timed in turn.
     """
 
     before: str
@@ -89,6 +91,7 @@ class Comparison:
     margin: float | None
     levels: Mapping[str, Paired]
     tools: Mapping[str, Paired] = field(default_factory=dict)
+    speed: SpeedComparison | None = None
 
     @property
     def pair(self) -> Pair:

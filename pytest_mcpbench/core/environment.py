@@ -1,5 +1,6 @@
 """Where a run takes place: found without importing anything heavy."""
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -40,6 +41,8 @@ def environment() -> Environment:
     cpu, count = _cpu_name(), os.cpu_count() or 1
     traits = (platform.machine(), cpu, str(count), str(_memory_gib()))
     return Environment(
+        accelerator=_accelerator(),
+        threads=_usable_cpus(),
         python=platform.python_version(),
         platform=platform.platform(),
         cpu=cpu,
@@ -48,6 +51,16 @@ def environment() -> Environment:
         plugin=_version(PACKAGE) or "not installed",
         packages={name: version for name, version in versions.items() if version},
     )
+
+
+def machine_fingerprint(environment: Environment, threads: int | None = None) -> str:
+    """Twelve hexadecimal digits that are equal where times compare.
+
+    They stand for the processor, its cores, the memory, the accelerator and the threads: those of the model where they
+    are given, else the processors that the process may use.
+    """
+    traits = (environment.machine, environment.accelerator, str(threads or environment.threads))
+    return hashlib.sha256("\n".join(traits).encode()).hexdigest()[:12]
 
 
 def _version(package: str) -> str | None:
@@ -73,3 +86,21 @@ def _memory_gib() -> int | None:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _usable_cpus() -> int:
+    """How many processors this process may use, which in a container may be fewer than there are."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def _accelerator() -> str:
+    """The names of NVIDIA's accelerators, as their driver lists them on Linux; empty where there are none."""
+    names = []
+    for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        with contextlib.suppress(OSError):
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            names += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+    return ", ".join(names)

@@ -21,9 +21,10 @@ from pytest_mcpbench.core.weights import Weights
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where a run took place. `machine` is a hash of what decides its speed, equal on equal machines.
+    """Where a run took place. `machine` is a hash of processor, cores and memory, equal on equal machines.
 
-    `packages` maps the installed packages that matter to their versions; `plugin` is this package's.
+    `packages` maps the installed packages that matter to their versions; `plugin` is this package's. `accelerator`
+    names the GPUs, `threads` is the number of processors that the process may use, None in files that do not say.
     """
 
     python: str
@@ -33,6 +34,8 @@ class Environment:
     machine: str
     plugin: str
     packages: Mapping[str, str]
+    accelerator: str = ""
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

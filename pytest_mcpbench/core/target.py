@@ -1,6 +1,7 @@
 """What a model has to reach: the default targets, and the ones a user sets."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,32 +19,61 @@ _SYNONYMS = {"tool_accuracy": "level3", "parameter_accuracy": "level4"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Key:
-    """What a target's key admits: values between two bounds, and a name behind a colon."""
+    """What a target's key admits: values between two bounds, a name behind a colon, a machine behind the value."""
 
     low: float = 0.0
     high: float = 1.0
     named: bool = False
+    on_machine: bool = False
 
 
 _KEYS: dict[str, _Key] = {
     **{name: _Key() for name in LEVEL_NAMES},
     "tool": _Key(named=True),
     "margin": _Key(high=0.5, named=True),
+    "speedup": _Key(low=0.01, high=1000, named=True),
+    "latency_p90_ms": _Key(low=0.001, high=1e9, named=True, on_machine=True),
 }
-_EXAMPLES = f"{', '.join(LEVEL_NAMES)}, tool, tool:NAME, margin, margin:LABEL, {', '.join(_SYNONYMS)}"
+_EXAMPLES = (
+    f"{', '.join(LEVEL_NAMES)}, tool, tool:NAME, margin, margin:LABEL, speedup:LABEL, latency_p90_ms:LABEL, "
+    f"{', '.join(_SYNONYMS)}"
+)
+_MACHINE = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyLimit:
+    """The time in milliseconds within which 90 % of requests are answered, on the machine that it was set for.
+
+    `machine` is the fingerprint that a run shows; None where the limit names none, and then it cannot be judged.
+    """
+
+    ms: float
+    machine: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
     """The rates in [0, 1] to reach: per level, for every tool at level 3, and for single tools.
 
-    `margins` are the net losses in [0, 0.5] that quantized models may have, by label; under "" for any label.
+    `margins` are the net losses in [0, 0.5] that quantized models may have, `speedups` the factors that models have
+    to be faster by, `latencies` their limits; each by label, under "" for any label.
     """
 
     levels: Mapping[str, float] = field(default_factory=lambda: {level.name: level.target for level in LEVELS})
     tool: float = TOOL_TARGET
     tools: Mapping[str, float] = field(default_factory=dict)
     margins: Mapping[str, float] = field(default_factory=dict)
+    speedups: Mapping[str, float] = field(default_factory=dict)
+    latencies: Mapping[str, LatencyLimit] = field(default_factory=dict)
+
+    def speedup_for(self, label: str) -> float | None:
+        """How many times as fast as its reference a model has to be; None where nobody said."""
+        return self.speedups.get(label, self.speedups.get(""))
+
+    def latency_for(self, label: str) -> LatencyLimit | None:
+        """The limit of a model's latency; None where nobody set one."""
+        return self.latencies.get(label, self.latencies.get(""))
 
     def margin_for(self, label: str, bits: int | None) -> float:
         """The net loss that a model with this label and so many bits may have."""
@@ -55,11 +85,50 @@ class Targets:
 
 
 def parse_target(text: str) -> tuple[str, float]:
-    """The key and value of `level3=0.97`, `tool=0.9`, `tool:grep=0.95` or a synonym such as `tool_accuracy=0.97`.
+    """The key and value of `level3=0.97`, `tool=0.9`, `tool:grep=0.95`, `speedup:int8=2.67` or a synonym.
 
-    Synonyms come back as the level they mean. Raises OptionError for an unknown key and for a value that is no
+    A synonym, such as `tool_accuracy=0.97`, comes back as the level it means. A limit of latency may name its machine,
+    as in `latency_p90_ms:int8=500@0f3a5b7c9d1e`. Raises OptionError for an unknown key and for a value that is no
     number or outside the key's range.
     """
+    key, value, _ = _parsed(text)
+    return key, value
+
+
+def targets_of(texts: Iterable[str]) -> Targets:
+    """The default targets with these put over them in turn; a later one wins. Raises OptionError as `parse_target`."""
+    levels = {level.name: level.target for level in LEVELS}
+    tool = TOOL_TARGET
+    latencies: dict[str, LatencyLimit] = {}
+    others: dict[str, dict[str, float]] = {"tool": {}, "margin": {}, "speedup": {}}
+    for text in texts:
+        key, value, machine = _parsed(text)
+        kind, _, name = key.partition(":")
+        if key in levels:
+            levels[key] = value
+        elif key == "tool":
+            tool = value
+        elif kind == "latency_p90_ms":
+            latencies[name] = LatencyLimit(ms=value, machine=machine)
+        else:
+            others[kind][name] = value
+    return Targets(
+        levels=levels,
+        tool=tool,
+        tools=others["tool"],
+        margins=others["margin"],
+        speedups=others["speedup"],
+        latencies=latencies,
+    )
+
+
+def exact_target(target: float) -> Fraction:
+    """The target as the decimal number it was written as: 0.95 is 19/20, not the nearest binary fraction."""
+    return Fraction(str(target))
+
+
+def _parsed(text: str) -> tuple[str, float, str | None]:
+    """The key, the value, and the machine that stands behind it."""
     key, sign, value = (part.strip() for part in text.rpartition("="))
     if not sign:
         raise OptionError(f"target {text!r}: write KEY=VALUE, as in level3=0.97 (keys: {_EXAMPLES})")
@@ -68,31 +137,10 @@ def parse_target(text: str) -> tuple[str, float]:
     known = _KEYS.get(kind)
     if known is None or (colon and not (known.named and name)):
         raise OptionError(f"target {text!r}: there is no target {key!r} (keys: {_EXAMPLES})")
-    return key, _value(text, value, known)
-
-
-def targets_of(texts: Iterable[str]) -> Targets:
-    """The default targets with these put over them in turn; a later one wins. Raises OptionError as `parse_target`."""
-    levels = {level.name: level.target for level in LEVELS}
-    tool = TOOL_TARGET
-    tools: dict[str, float] = {}
-    margins: dict[str, float] = {}
-    for text in texts:
-        key, value = parse_target(text)
-        if key in levels:
-            levels[key] = value
-        elif key == "tool":
-            tool = value
-        elif key.partition(":")[0] == "margin":
-            margins[key.partition(":")[2]] = value
-        else:
-            tools[key.removeprefix("tool:")] = value
-    return Targets(levels=levels, tool=tool, tools=tools, margins=margins)
-
-
-def exact_target(target: float) -> Fraction:
-    """The target as the decimal number it was written as: 0.95 is 19/20, not the nearest binary fraction."""
-    return Fraction(str(target))
+    value, at, machine = value.partition("@") if known.on_machine else (value, "", "")
+    if at and not _MACHINE.fullmatch(machine):
+        raise OptionError(f"target {text!r}: {machine!r} is no machine: write the 12 letters and digits a run shows")
+    return key, _value(text, value, known), machine or None
 
 
 def _value(text: str, value: str, known: _Key) -> float:
@@ -101,6 +149,6 @@ def _value(text: str, value: str, known: _Key) -> float:
     except ValueError:
         number = math.nan
     if not known.low <= number <= known.high:
-        hint = f"; for {value} % write {number / 100:g}" if known.high < number <= 100 else ""
+        hint = f"; for {value} % write {number / 100:g}" if known.high <= 1 and known.high < number <= 100 else ""
         raise OptionError(f"target {text!r}: {value!r} is not a number from {known.low:g} to {known.high:g}{hint}")
     return number

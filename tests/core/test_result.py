@@ -30,6 +30,7 @@ from pytest_mcpbench.core.result import (
     write_result,
 )
 from pytest_mcpbench.core.score import score
+from pytest_mcpbench.core.speed import compare_speed
 from pytest_mcpbench.core.summary import summarize
 from pytest_mcpbench.errors import ResultError
 
@@ -53,6 +54,7 @@ COMPARISON = Comparison(
     margin=None,
     levels={"level3": paired({"right": True, "two": False}, {"right": True, "two": True}), "level4": paired({}, {})},
     tools={"read": paired({"right": True}, {"right": False})},
+    speed=compare_speed([1.0] * 20, [0.5, 0.6] * 10, labels=("base", "next")),
 )
 
 
