@@ -41,7 +41,19 @@ class RecordedPasses:
     compute: Compute
     _recorded: dict[_Key, _Recorded | None] = field(default_factory=dict)
     _pool: Any = None
+    _pool_bytes: int = 0
     _given_up: bool = False
+
+    def make_room(self, largest: Batch, scale: torch.Tensor) -> None:
+        """Run the largest pass once, to learn how much memory the pool must have from the start.
+
+        A pool that grew pass by pass would hold every size that it once had.
+        """
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        self.compute(largest, scale)
+        self._pool_bytes = torch.cuda.max_memory_allocated() - before
+        torch.cuda.empty_cache()
 
     def __call__(self, batch: Batch, scale: torch.Tensor) -> torch.Tensor:
         """The summed loss of the batch, a scalar; its gradient, times `scale`, is added to what is there."""
@@ -54,8 +66,7 @@ class RecordedPasses:
             try:
                 found = self._recorded[key] = self._record(batch, scale)
             except RuntimeError as error:
-                self._given_up = True
-                print(f"steps are not recorded: {str(error).splitlines()[0]}", file=sys.stderr)
+                self._give_up(str(error).splitlines()[0])
                 return self.compute(batch, scale)
         for kept, new in zip((*found.batch.tensors, found.scale), (*batch.tensors, scale), strict=True):
             kept.copy_(new, non_blocking=True)
@@ -67,6 +78,15 @@ class RecordedPasses:
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         with torch.cuda.graph(graph, pool=self._pool):
+            if self._pool is None:
+                # Given back at once: the pool cuts what follows out of it.
+                torch.empty(self._pool_bytes, dtype=torch.uint8, device=batch.input_ids.device)
             loss = self.compute(kept, kept_scale)
         self._pool = self._pool or graph.pool()
         return _Recorded(graph=graph, batch=kept, scale=kept_scale, loss=loss)
+
+    def _give_up(self, reason: str) -> None:
+        print(f"steps are not recorded: {reason}", file=sys.stderr)
+        self._given_up = True
+        self._recorded.clear()
+        torch.cuda.empty_cache()

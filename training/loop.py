@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,9 +87,12 @@ class TrainingLoop:
         # As if it had started earlier: a resumed run's clock goes on.
         self._started_s = self.clock() - self.course.seconds
         self._since_log = self._zero()
-        self._passes = RecordedPasses(compute=self._forward_backward) if self._records else self._forward_backward
+        self._passes = self._forward_backward
         self.network.train()
-        for step, plan in self._steps():
+        steps = list(self._steps())
+        if self._records and steps:
+            self._passes = self._recorder([micro for _, plan in steps for micro in plan.micro_batches])
+        for step, plan in steps:
             if self.course.ended:
                 break
             self._take_step(step, plan)
@@ -157,6 +160,15 @@ class TrainingLoop:
             loss = loss_sum(self.head.logits(self.model, batch), batch)
         self.accelerator.backward(loss * scale)
         return loss.detach()
+
+    def _recorder(self, micro_batches: Sequence[Sequence[int]]) -> RecordedPasses:
+        rows = self.sets.train
+        largest = max(micro_batches, key=lambda micro: sum(len(rows[row].completion) for row in micro))
+        recorder = RecordedPasses(compute=self._forward_backward)
+        batch = self.head.collate([rows[row] for row in largest], self.accelerator.device)
+        recorder.make_room(batch, torch.zeros((), device=self.accelerator.device))
+        self.optimizer.zero_grad(set_to_none=False)
+        return recorder
 
     @property
     def _records(self) -> bool:

@@ -11,7 +11,7 @@ from torch.nn import functional
 from pytest_mcpbench.training.encode import EncodedRow
 
 _MULTIPLE_ON_CUDA = 8
-_FEW_ON_CUDA = 256
+_FEW_ON_CUDA = 512
 """Lengths are rounded up to a multiple of it where that keeps down the number of shapes."""
 
 _PACK_TOKENS = 1024
