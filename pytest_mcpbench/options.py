@@ -1,5 +1,6 @@
 """The options: one table, read once into a frozen object."""
 
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +79,21 @@ def _whole(low: int, *, auto: int | None = None) -> Callable[[str], int]:
             words = "a whole number" if auto is None else "'auto' or a whole number"
             raise OptionError(f"{value!r} is not {words} of at least {low}")
         return int(value)
+
+    return check
+
+
+def _number(low: float, high: float, unit: str) -> Callable[[str], float]:
+    """A number between two bounds, in a unit that the error names."""
+
+    def check(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise OptionError(f"{value!r} is not a number of {unit} from {low:g} to {high:g}")
+        return number
 
     return check
 
@@ -177,7 +193,28 @@ OPTIONS = (
         metavar="N|auto",
         parse=_whole(1, auto=0),
         default="auto",
-        help="how many prompts are generated together",
+        help="how many prompts are generated together; throughput is measured at 4 unless this says otherwise",
+    ),
+    Option(
+        name="iterations",
+        metavar="N",
+        parse=_whole(1),
+        default="100",
+        help="how many single requests -m latency times; p90 takes 29, p99 takes 299",
+    ),
+    Option(
+        name="duration",
+        metavar="SECONDS",
+        parse=_number(0.1, 86_400, "seconds"),
+        default="60",
+        help="for how long -m throughput keeps a model busy at the batch size asked for; its sweep takes as long again",
+    ),
+    Option(
+        name="speed-tolerance",
+        metavar="SHARE",
+        parse=_number(0.001, 1, "the time"),
+        default="0.1",
+        help="how much slower counts as no slower: 0.1 suits a shared machine, 0.03 a dedicated one",
     ),
     Option(
         name="verify-batching",
@@ -224,6 +261,9 @@ class BenchOptions:
     markdown: Path | None
     json: Path | None
     batch_size: int
+    iterations: int
+    duration: float
+    speed_tolerance: float
     verify_batching: int | None
     max_new_tokens: int
     device: str

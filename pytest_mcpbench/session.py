@@ -31,6 +31,7 @@ from pytest_mcpbench.models.answers import Answers
 from pytest_mcpbench.models.base import ModelInfo
 from pytest_mcpbench.models.engine import BatchReport
 from pytest_mcpbench.models.load import LoadOptions, Source, resolve
+from pytest_mcpbench.speed import SpeedBench, SpeedLimits
 
 MEASURED_ONLY = "base"
 """The label whose model is measured and not gated."""
@@ -59,6 +60,9 @@ class Setup:
     settings: GenerationSettings
     targets: Targets
     gate: str = "point"
+    iterations: int = 100
+    duration_s: float = 60.0
+    speed_tolerance: float = 0.1
     only_missed: bool = False
     verify_batching: int = 0
     cache: Path | None = None
@@ -117,6 +121,14 @@ class BenchSession:
     def pairs(self) -> tuple[Pair, ...]:
         """Which models are compared, and what for."""
         return pairs_of(self.labels, self.bits)
+
+    @cached_property
+    def speed(self) -> SpeedBench:
+        """What is measured of the models' speed, when it is asked for."""
+        setup = self.setup
+        limits = SpeedLimits(iterations=setup.iterations, duration_s=setup.duration_s, tolerance=setup.speed_tolerance)
+        cases = list(self.cases.values())
+        return SpeedBench(self.sources, cases, setup.load, setup.settings, limits, self.on_batch)
 
     @cached_property
     def tool_names(self) -> list[str]:

@@ -21,9 +21,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("models",),
     ("html", "publish"),
-    ("session",),
+    ("session", "speed"),
     ("startup", "options", "outcome", "hookspecs"),
-    ("items", "fixture", "terminal", "recorder"),
+    ("items", "fixture", "terminal", "timed", "recorder"),
     ("plugin",),
     ("training", "suites"),
     ("commands", "cli"),
@@ -42,6 +42,7 @@ PYTEST_MODULES = {
     "items",
     "startup",
     "recorder",
+    "timed",
 }
 
 
