@@ -41,6 +41,7 @@ def make_result(bench: BenchSession) -> RunResult | None:
         ),
         gates=tuple(bench.verdict_of(label, gate) for label, gate in gates),
         records=tuple(record for label in labels for record in records[label]),
+        settings=bench.setup.settings,
     )
 
 
@@ -69,6 +70,7 @@ def _model_result(bench: BenchSession, label: str, floors: FloorReport) -> Model
         summary=summary,
         trained_cases=seen,
         weights=info.weights,
+        prompt=info.prompt,
     )
 
 

@@ -141,6 +141,7 @@ def _plain_model(model: ModelResult) -> dict[str, Json]:
         "throughput": model.throughput,
         "trained_cases": model.trained_cases,
         "weights": model.weights,
+        "prompt": model.prompt,
     }
 
 

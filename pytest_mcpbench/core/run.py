@@ -13,7 +13,7 @@ from pytest_mcpbench.core.gate import TierResult, Verdict
 from pytest_mcpbench.core.kept import CaseSet
 from pytest_mcpbench.core.level import LEVEL_NAMES, answer
 from pytest_mcpbench.core.match import Mismatch
-from pytest_mcpbench.core.plan import FinishReason, Generation
+from pytest_mcpbench.core.plan import FinishReason, Generation, GenerationSettings
 from pytest_mcpbench.core.score import ErrorKind, Score
 from pytest_mcpbench.core.summary import Summary
 from pytest_mcpbench.core.weights import Weights
@@ -43,7 +43,8 @@ class ModelResult:
     """What was found about one model. `latency` and `throughput` are None where they were not measured.
 
     `format` is the wire format its answers were read in; `trained_cases` are the ids of those cases that the model
-    was trained on; `weights` are those that it ran with, None for a model that has none.
+    was trained on; `weights` are those that it ran with, None for a model that has none. `prompt` is a hash of how it
+    was asked (template, format, tool texts), "" where that is not known.
     """
 
     JSON_INLINE: ClassVar[frozenset[str]] = frozenset({"summary"})
@@ -60,6 +61,7 @@ class ModelResult:
     throughput: Mapping[str, Json] | None = None
     trained_cases: tuple[str, ...] = ()
     weights: Weights | None = None
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """One run. `created` is its time in ISO 8601 with its zone; `models` are by label; `floors` the null models'."""
+    """One run. `created` is its time in ISO 8601 with its zone; `models` are by label; `floors` the null models'.
+
+    `settings` are those of generation, None in files that do not say.
+    """
 
     created: str
     environment: Environment
@@ -104,6 +109,7 @@ class RunResult:
     comparisons: tuple[Comparison, ...] = ()
     gates: tuple[Verdict, ...] = ()
     records: tuple[Record, ...] = ()
+    settings: GenerationSettings | None = None
 
 
 def record_of(model: str, generation: Generation, parsed: ParseResult, score: Score) -> Record:

@@ -49,7 +49,7 @@ class ModelInfo:
     `fingerprint` is a sha256 in hex over weights, adapter, tokenizer, configuration and chat template;
     `size_bytes` counts the files of weights, an adapter's and its base's together; `trained_on` holds the
     hashes of the rows it was trained on, where its training left them. `weights` are those that it runs with; None
-    for a model that has none.
+    for a model that has none. `prompt` is a hash of how it is asked, as `prompt_digest` gives it.
     """
 
     spec: str
@@ -64,6 +64,7 @@ class ModelInfo:
     trained_on: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     weights: Weights | None = None
+    prompt: str = ""
 
 
 class Model(Protocol):

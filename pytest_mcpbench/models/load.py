@@ -22,7 +22,7 @@ from pytest_mcpbench.models.folder import (
     read_json,
 )
 from pytest_mcpbench.models.onnx_format import RECIPE
-from pytest_mcpbench.models.prompt import PromptStyle
+from pytest_mcpbench.models.prompt import PromptStyle, prompt_digest
 
 __all__ = [
     "LoadOptions",
@@ -107,6 +107,12 @@ def default_label(spec: str) -> str:
 
 def load_model(source: Source, options: LoadOptions) -> Model:
     """The model, ready to generate. Raises ModelError for a model that cannot be loaded after all."""
+    model = _load(source, options)
+    model.info = replace(model.info, prompt=prompt_digest(model.style))
+    return model
+
+
+def _load(source: Source, options: LoadOptions) -> Model:
     style = PromptStyle(fmt=pick_format(options.fmt), detail=options.tool_detail)
     if source.kind == "null":
         return null.NullModel(source.spec.partition(":")[2], style)

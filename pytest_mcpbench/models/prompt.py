@@ -3,6 +3,8 @@
 Training and evaluation both go through here, so the bytes they use are the same.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -68,6 +70,23 @@ def build_prompt(request: Request, style: PromptStyle) -> Prompt:
     if style.templated:
         return Prompt(key=request.key, text=_templated(turns, style), adds_bos=False)
     return Prompt(key=request.key, text=_plain(turns, style.fmt), stops=PLAIN_STOPS)
+
+
+def prompt_digest(style: PromptStyle) -> str:
+    """Twelve hexadecimal digits of what decides how any request is put to a model, its tokens and weights aside.
+
+    The template's source is taken, not a text made with it: some templates write today's date.
+    """
+    probe = Tool(name="probe", description="A tool.", input_schema={"properties": {"x": {"type": "string"}}})
+    template = style.tokenizer.chat_template if style.tokenizer is not None and style.templated else None
+    decides = [style.fmt.name, json.dumps(template, sort_keys=True, default=str)]
+    if not (style.templated and uses_own_template(style.fmt)):
+        decides += [
+            style.detail,
+            style.fmt.instructions([probe], style.detail),
+            _plain([Message(role="user", content="")], style.fmt),
+        ]
+    return hashlib.sha256("\0".join(decides).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def completion_text(case: Case, style: PromptStyle) -> str:

@@ -9,7 +9,7 @@ from pytest_mcpbench.core.case import Case, ExpectedCall, Message, Tool, ToolCal
 from pytest_mcpbench.core.formats import get_format
 from pytest_mcpbench.core.plan import request_of
 from pytest_mcpbench.errors import ModelError
-from pytest_mcpbench.models.prompt import NO_CALL_ANSWER, PromptStyle, build_prompt, completion_text
+from pytest_mcpbench.models.prompt import NO_CALL_ANSWER, PromptStyle, build_prompt, completion_text, prompt_digest
 
 NATIVE = get_format("native")
 READ = Tool(name="read", description="Read a file.", input_schema={"properties": {"p": {}}, "required": ["p"]})
@@ -110,3 +110,17 @@ def test_a_completion_is_the_canonical_calls_or_words() -> None:
     assert completion_text(case, templated) == "<tool_use>read(p='a')</tool_use>"
     none = Case(id="b", messages=case.messages, tools=(READ,), alternatives=((),))
     assert completion_text(none, PLAIN) == f" {NO_CALL_ANSWER}"
+
+
+def test_the_digest_of_a_prompt_changes_with_template_format_and_tool_detail_alone() -> None:
+    styles = [
+        PLAIN,
+        PromptStyle(fmt=NATIVE, detail="schema"),
+        PromptStyle(fmt=get_format("hermes")),
+        PromptStyle(fmt=NATIVE, tokenizer=Tokenizer(TURNS)),
+        PromptStyle(fmt=NATIVE, tokenizer=Tokenizer(DROPS_SYSTEM)),
+    ]
+    assert len({prompt_digest(style) for style in styles}) == len(styles)
+    assert prompt_digest(PromptStyle(fmt=NATIVE)) == prompt_digest(PLAIN)
+    dated = PromptStyle(fmt=NATIVE, tokenizer=Tokenizer("{{ strftime_now('%d %b %Y') }}" + TURNS))
+    assert prompt_digest(dated) == prompt_digest(dated)
