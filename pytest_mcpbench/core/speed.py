@@ -240,7 +240,7 @@ def _judge(mean: float, bounds: tuple[float, float] | None, tolerance: float, n:
     if bounds is None or n < LEAST_PAIRS:
         return "UNDECIDED", f"says too little: {LEAST_PAIRS} pairs are needed"
     if bounds[0] > limit:
-        return "PASS", f"is at most {allowed}"
+        return "PASS", f"is not more than {allowed}"
     if bounds[1] < limit:
         return "FAIL", f"is more than {allowed}"
     return "UNDECIDED", f"may be more than {allowed}: {_more(mean, bounds, limit, n)}"
