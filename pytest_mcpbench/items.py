@@ -77,7 +77,8 @@ class GateItem(pytest.Item):
         if gate.startswith("tool:"):
             tool = gate.removeprefix("tool:")
             self.own_markers.append(pytest.mark.tool(tool, name=tool).mark)
-        if gate not in self.bench.comparison_gates(label):  # 60 cases are too few to compare on
+        compared = {*self.bench.comparison_gates(label), *self.bench.quantized_gates(label)}
+        if gate not in compared:  # 60 cases are too few to compare on
             self.add_marker("smoke")
 
     @property
@@ -200,11 +201,23 @@ def _batching_items(
         yield GateItem.from_parent(collector, name=f"{name}[{label}]", check=check, label=label, gate=BATCHING)
 
 
+def _quantized_items(
+    collector: pytest.Module, name: str, check: Callable[..., bool], bench: BenchSession, kind: str
+) -> Iterator[pytest.Item]:
+    for label in bench.labels:
+        for gate in bench.quantized_gates(label):
+            if gate.endswith(kind):
+                yield GateItem.from_parent(
+                    collector, name=f"{name}[{label}-{gate}]", check=check, label=label, gate=gate
+                )
+
+
 _MAKERS: Mapping[str, Callable[..., Iterator[pytest.Item]]] = {
     "each_case": _case_items,
     "each_gate": _gate_items,
     "each_comparison": _comparison_items,
     "each_batching": _batching_items,
+    "each_quantized": _quantized_items,
 }
 """What makes the items of a suite's function, by the function's marker."""
 

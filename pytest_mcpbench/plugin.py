@@ -30,11 +30,13 @@ MARKERS = (
     "level4: parameters: is every argument right?",
     "per_tool: tool accuracy, tool by tool",
     "comparison: is the model better than the base, or no worse than before it was quantized?",
+    "latency: how long single requests take, and which model is faster; runs only where it is asked for",
     "smoke: a balanced selection of cases, and the gates over it",
     "tool(name): the tool that a case expects; select with -m \"tool(name='grep')\"",
     "each_case(level, calls_only=False): run this function on the score of every case of every model",
     "each_gate(level, per_tool=False): run this function on the verdict of every model",
     "each_comparison(level): run this function on the verdict of every pair of models that has to be compared",
+    "each_quantized(kind): run this function on the verdict of size, speed or loss targets of every quantized model",
     "each_batching: run this function on the verdict of --mcp-verify-batching on every model",
 )
 

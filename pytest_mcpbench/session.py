@@ -1,7 +1,7 @@
 """One benchmark run: its models, cases, answers, scores and verdicts."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -22,15 +22,15 @@ from pytest_mcpbench.core.dataset import CaseReader, read_tools
 from pytest_mcpbench.core.formats import ParseResult
 from pytest_mcpbench.core.gate import GateMode, Verdict, check_gate
 from pytest_mcpbench.core.level import answer
-from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, plan
+from pytest_mcpbench.core.plan import Generation, Request, plan
+from pytest_mcpbench.core.quantized import MISSING_REFERENCE, Subject, quantized_gates, quantized_verdict, subject_of
 from pytest_mcpbench.core.score import Score, score
 from pytest_mcpbench.core.summary import Rate, Summary, rate_of, summarize
-from pytest_mcpbench.core.target import Targets
-from pytest_mcpbench.errors import OptionError
 from pytest_mcpbench.models.answers import Answers
 from pytest_mcpbench.models.base import ModelInfo
 from pytest_mcpbench.models.engine import BatchReport
-from pytest_mcpbench.models.load import LoadOptions, Source, resolve
+from pytest_mcpbench.models.load import Source, resolve
+from pytest_mcpbench.run_setup import Setup, labelled
 from pytest_mcpbench.speed import SpeedBench, SpeedLimits
 
 MEASURED_ONLY = "base"
@@ -42,31 +42,6 @@ WHOLE_LEVELS = frozenset({"level1", "level3"})
 FIXTURES = Path(str(files("pytest_mcpbench.fixtures")))
 CODING_TOOLS = FIXTURES / "tools" / "coding.json"
 CODING_CASES = FIXTURES / "cases" / "coding"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What a run is made of, as the options say it. `models` are (label or None, SPEC) pairs.
-
-    `cache` and `shared` are folders: for answers kept between runs, and for the processes of this run;
-    `verify_batching` is how many cases are also answered alone, to compare.
-    """
-
-    models: tuple[tuple[str | None, str], ...]
-    base: str | None = None
-    cases: tuple[Path, ...] = ()
-    tools: Path | None = None
-    load: LoadOptions
-    settings: GenerationSettings
-    targets: Targets
-    gate: str = "point"
-    iterations: int = 100
-    duration_s: float = 60.0
-    speed_tolerance: float = 0.1
-    only_missed: bool = False
-    verify_batching: int = 0
-    cache: Path | None = None
-    shared: Path | None = None
 
 
 @dataclass(kw_only=True)
@@ -94,7 +69,7 @@ class BenchSession:
         """
         tools = read_tools(setup.tools) if setup.tools else None
         reader = CaseReader(shipped_tools=FIXTURES / "tools", tools=tools)
-        sources = _labelled([(label, resolve(spec, setup.base)) for label, spec in setup.models])
+        sources = labelled([(label, resolve(spec, setup.base)) for label, spec in setup.models])
         cases = reader.read(setup.cases or [CODING_CASES]) if setup.models else []
         return cls(
             setup=setup,
@@ -215,11 +190,13 @@ class BenchSession:
             return batching_verdict(
                 self.answers[label].check_batching([self.requests[case.id] for case in cases]), label
             )
+        if gate in (asked := self.quantized_gates(label)):
+            return quantized_verdict(gate, self._subject(asked[gate], gate), self.setup.targets)
         if gate in (compared := self.comparison_gates(label)):
             pair, level = compared[gate]
             was, now = (self._answers_at(side, level) for side in (pair.before, pair.after))
             return compare_verdict(pair, level, paired(was, now), margin_of(pair, self.setup.targets))
-        summary, targets = self.summary_of(label), self.setup.targets
+        summary, targets = self.summary_of(label), self.setup.targets.for_bits(self.bits[label])
         mode: GateMode = "certified" if self.setup.gate == "certified" else "point"
         if gate.startswith("tool:"):
             tool = gate.removeprefix("tool:")
@@ -232,6 +209,19 @@ class BenchSession:
         pairs = [pair for pair in self.pairs if pair.after == label and pair.relation != "beside"]
         return {pair.gate(level): (pair, level) for pair in pairs for level in COMPARED_LEVELS}
 
+    def quantized_gates(self, label: str) -> dict[str, Pair]:
+        """The gates that a user asked for on what this model's quantization saved, gained and cost."""
+        found = next((pair for pair in self.pairs if pair.after == label and pair.relation == "no-worse-than"), None)
+        alone = Pair(before=MISSING_REFERENCE, after=label, relation="no-worse-than", bits=self.bits[label])
+        return dict.fromkeys(quantized_gates(found or alone, self.setup.targets), found or alone)
+
+    def _subject(self, pair: Pair, gate: str) -> Subject:
+        known = [self.info_of(side) if side in self.sources else None for side in (pair.before, pair.after)]
+        sides = (pair.before, pair.after) if gate.endswith("-loss") and pair.before in self.sources else ()
+        answers = [self._answers_at(side, "level3") for side in sides]
+        speed = self.speed.comparisons.get((pair.before, pair.after))
+        return subject_of(pair, *known, paired(*answers) if answers else None, speed)
+
     def _answers_at(self, label: str, level: str) -> dict[str, bool | None]:
         return {case.id: answer(self.score_of(label, case), level) for case in self.run_cases(label)}
 
@@ -242,7 +232,7 @@ class BenchSession:
 
     def info_of(self, label: str) -> ModelInfo | None:
         """What the model is; None if nothing was asked of it."""
-        return self.answers[label].info
+        return self.answers[label].info or self.speed.infos.get(label)
 
     def complete(self, label: str) -> bool:
         """Whether every planned answer of the model is there; nothing is generated to find out."""
@@ -267,16 +257,3 @@ class BenchSession:
             answers.close()
         if self._temporary is not None:
             self._temporary.cleanup()
-
-
-def _labelled(found: Sequence[tuple[str | None, Source]]) -> dict[str, Source]:
-    sources: dict[str, Source] = {}
-    for label, source in found:
-        name = label or source.default_label
-        if name in sources:
-            raise OptionError(
-                f"--mcp-model: two models are labelled {name!r} ({sources[name].spec} and {source.spec}); "
-                f"name one yourself: --mcp-model=LABEL={source.spec}"
-            )
-        sources[name] = source
-    return sources

@@ -14,7 +14,8 @@ from pytest_mcpbench.errors import FormatError, McpBenchError, OptionError
 from pytest_mcpbench.models.load import LoadOptions
 from pytest_mcpbench.options import BenchOptions
 from pytest_mcpbench.publish import need_report
-from pytest_mcpbench.session import BenchSession, Setup
+from pytest_mcpbench.run_setup import Setup
+from pytest_mcpbench.session import BenchSession
 
 STATE_FOLDER = ".mcpbench"
 """Where a project keeps its runs and cached answers, below pytest's root folder."""

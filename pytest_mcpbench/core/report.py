@@ -9,7 +9,9 @@ from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.gate import Verdict, show_target
 from pytest_mcpbench.core.level import LEVELS
 from pytest_mcpbench.core.match import Mismatch
+from pytest_mcpbench.core.pairs import bits_of
 from pytest_mcpbench.core.plan import Generation
+from pytest_mcpbench.core.quantized import claim_rows, subjects_of
 from pytest_mcpbench.core.result import ModelResult, Record, RunResult
 from pytest_mcpbench.core.score import Score
 from pytest_mcpbench.core.summary import Rate, Summary, show_percent
@@ -50,8 +52,9 @@ def result_lines(result: RunResult, targets: Targets, *, whole: bool, verbose: b
 
     `whole` says whether levels 1 and 3 saw the cases where no tool applies; `verbose` lists every miss.
     """
+    bits = bits_of(result)
     for label, model in result.models.items():
-        yield from _model_lines(label, model, result, targets, whole=whole)
+        yield from _model_lines(label, model, result, targets.for_bits(bits[label]), whole=whole)
     if len(result.models) > 1:
         yield from _comparison_lines(result)
     for label in result.models:
@@ -153,6 +156,10 @@ def _comparison_lines(result: RunResult) -> Iterator[Line]:
     for verdict in result.gates:
         if verdict.gate.startswith(("better-than:", "no-worse-than:")):
             yield Line(text=f"  {verdict.line()}", mood=_mood(verdict))
+    for subject in subjects_of(result):
+        for row in claim_rows(subject):
+            gated = next((v for v in result.gates if (v.model, v.gate) == (subject.label, row.claim.gate)), None)
+            yield Line(text=f"  {row.line()}", mood=_mood(gated))
 
 
 def _miss_lines(label: str, records: Sequence[Record], *, verbose: bool) -> Iterator[Line]:

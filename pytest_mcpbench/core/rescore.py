@@ -13,6 +13,7 @@ from pytest_mcpbench.core.gate import GateMode, TierResult, Verdict, certified_t
 from pytest_mcpbench.core.kept import keep, restore
 from pytest_mcpbench.core.pairs import bits_of, compare_records, records_of
 from pytest_mcpbench.core.plan import Generation
+from pytest_mcpbench.core.quantized import quantized_verdict, subjects_of
 from pytest_mcpbench.core.run import ModelResult, Record, RunResult, record_of
 from pytest_mcpbench.core.score import Score, score
 from pytest_mcpbench.core.summary import Summary, rate_of, summarize
@@ -101,24 +102,29 @@ def _model_again(model: ModelResult, summary: Summary, floors: FloorReport, n: i
 
 
 def _decide_again(result: RunResult, gates: Sequence[Verdict], rules: Rules) -> RunResult:
-    pairs = pairs_of(list(result.models), bits_of(result))
+    timed = {(found.before, found.after): found.speed for found in result.comparisons}
     comparisons = tuple(
-        compare_records(
-            pair,
-            records_of(result, pair.before),
-            records_of(result, pair.after),
-            result.cases,
-            margin_of(pair, rules.targets),
+        replace(
+            compare_records(
+                pair,
+                records_of(result, pair.before),
+                records_of(result, pair.after),
+                result.cases,
+                margin_of(pair, rules.targets),
+            ),
+            speed=timed.get((pair.before, pair.after)),
         )
-        for pair in pairs
+        for pair in pairs_of(list(result.models), bits_of(result))
     )
-    return replace(
-        result, comparisons=comparisons, gates=tuple(_verdict_again(result, verdict, rules) for verdict in gates)
-    )
+    compared = replace(result, comparisons=comparisons)
+    return replace(compared, gates=tuple(_verdict_again(compared, verdict, rules) for verdict in gates))
 
 
 def _verdict_again(result: RunResult, old: Verdict, rules: Rules) -> Verdict:
     summary = result.models[old.model].summary
+    subject = next((found for found in subjects_of(result) if found.label == old.model), None)
+    if subject and old.gate.endswith("-loss"):
+        return quantized_verdict(old.gate, subject, rules.targets)
     for pair in pairs_of(list(result.models), bits_of(result)):
         for level in summary.levels:
             if pair.after == old.model and pair.gate(level) == old.gate:
@@ -128,8 +134,11 @@ def _verdict_again(result: RunResult, old: Verdict, rules: Rules) -> Verdict:
                 ]
                 margin = margin_of(pair, rules.targets)
                 return compare_verdict(pair, level, paired(answers[0], answers[1]), margin)
+    targets = rules.targets.for_bits(bits_of(result)[old.model])
     if old.gate.startswith("tool:"):
         tool = old.gate.removeprefix("tool:")
         rate = summary.tools.get(tool, {}).get("level3", rate_of(0, 0))
-        return check_gate(old.gate, old.model, rate, rules.targets.for_tool(tool), rules.mode)
-    return check_gate(old.gate, old.model, summary.levels[old.gate], rules.targets.levels[old.gate], rules.mode)
+        return check_gate(old.gate, old.model, rate, targets.for_tool(tool), rules.mode)
+    if old.gate not in summary.levels:
+        return old  # it judges sizes, times or the way of measuring, which new rules do not change
+    return check_gate(old.gate, old.model, summary.levels[old.gate], targets.levels[old.gate], rules.mode)

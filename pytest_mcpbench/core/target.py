@@ -3,9 +3,10 @@
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from pytest_mcpbench.core.claims import GUIDE_KEY, Claim, claim_names, claims_named
 from pytest_mcpbench.core.level import LEVEL_NAMES, LEVELS
 from pytest_mcpbench.errors import OptionError
 
@@ -13,6 +14,9 @@ TOOL_TARGET = 0.90
 
 MARGINS = {8: 0.02, 4: 0.03}
 """The net loss that is forgiven a quantized model, by its bits."""
+
+ALLOWANCES = {8: 0.01, 4: 0.02}
+"""How far the default targets of quantized models lie below the others', by their bits: 94 and 93 % tool accuracy."""
 
 _SYNONYMS = {"tool_accuracy": "level3", "parameter_accuracy": "level4"}
 
@@ -31,12 +35,13 @@ _KEYS: dict[str, _Key] = {
     **{name: _Key() for name in LEVEL_NAMES},
     "tool": _Key(named=True),
     "margin": _Key(high=0.5, named=True),
+    "size": _Key(high=1.0, named=True),
     "speedup": _Key(low=0.01, high=1000, named=True),
     "latency_p90_ms": _Key(low=0.001, high=1e9, named=True, on_machine=True),
 }
 _EXAMPLES = (
-    f"{', '.join(LEVEL_NAMES)}, tool, tool:NAME, margin, margin:LABEL, speedup:LABEL, latency_p90_ms:LABEL, "
-    f"{', '.join(_SYNONYMS)}"
+    f"{', '.join(LEVEL_NAMES)}, tool, tool:NAME, margin, margin:LABEL, size:LABEL, speedup:LABEL, "
+    f"latency_p90_ms:LABEL, {GUIDE_KEY}, {', '.join(_SYNONYMS)}"
 )
 _MACHINE = re.compile(r"[0-9a-f]{12}")
 
@@ -57,7 +62,8 @@ class Targets:
     """The rates in [0, 1] to reach: per level, for every tool at level 3, and for single tools.
 
     `margins` are the net losses in [0, 0.5] that quantized models may have, `speedups` the factors that models have
-    to be faster by, `latencies` their limits; each by label, under "" for any label.
+    to be faster by, `latencies` their limits, `sizes` the shares of their reference's bytes; each by label, under ""
+    for any label. `claims` are the guide's that are asked for, `given` the keys that a user set.
     """
 
     levels: Mapping[str, float] = field(default_factory=lambda: {level.name: level.target for level in LEVELS})
@@ -66,6 +72,19 @@ class Targets:
     margins: Mapping[str, float] = field(default_factory=dict)
     speedups: Mapping[str, float] = field(default_factory=dict)
     latencies: Mapping[str, LatencyLimit] = field(default_factory=dict)
+    sizes: Mapping[str, float] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    given: frozenset[str] = frozenset()
+
+    def for_bits(self, bits: int | None) -> "Targets":
+        """The targets of models of so many bits: what nobody set is a point lower for 8 bits and two for 4."""
+        less = ALLOWANCES.get(bits or 0, 0.0)
+        levels = {name: target if name in self.given else _less(target, less) for name, target in self.levels.items()}
+        return replace(self, levels=levels, tool=self.tool if "tool" in self.given else _less(self.tool, less))
+
+    def size_for(self, label: str) -> float | None:
+        """The share of its reference's bytes that a quantized model may take; None where nobody said."""
+        return self.sizes.get(label, self.sizes.get(""))
 
     def speedup_for(self, label: str) -> float | None:
         """How many times as fast as its reference a model has to be; None where nobody said."""
@@ -88,8 +107,8 @@ def parse_target(text: str) -> tuple[str, float]:
     """The key and value of `level3=0.97`, `tool=0.9`, `tool:grep=0.95`, `speedup:int8=2.67` or a synonym.
 
     A synonym, such as `tool_accuracy=0.97`, comes back as the level it means. A limit of latency may name its machine,
-    as in `latency_p90_ms:int8=500@0f3a5b7c9d1e`. Raises OptionError for an unknown key and for a value that is no
-    number or outside the key's range.
+    as in `latency_p90_ms:int8=500@0f3a5b7c9d1e`. The guide's claims, as `guide:int8`, need no value and have 1.
+    Raises OptionError for an unknown key and for a value that is no number or outside the key's range.
     """
     key, value, _ = _parsed(text)
     return key, value
@@ -100,11 +119,16 @@ def targets_of(texts: Iterable[str]) -> Targets:
     levels = {level.name: level.target for level in LEVELS}
     tool = TOOL_TARGET
     latencies: dict[str, LatencyLimit] = {}
-    others: dict[str, dict[str, float]] = {"tool": {}, "margin": {}, "speedup": {}}
+    others: dict[str, dict[str, float]] = {"tool": {}, "margin": {}, "speedup": {}, "size": {}}
+    claims: dict[Claim, None] = {}
+    given = set()
     for text in texts:
         key, value, machine = _parsed(text)
         kind, _, name = key.partition(":")
-        if key in levels:
+        given.add(key)
+        if kind == GUIDE_KEY:
+            claims |= dict.fromkeys(claims_named(name))
+        elif key in levels:
             levels[key] = value
         elif key == "tool":
             tool = value
@@ -119,6 +143,9 @@ def targets_of(texts: Iterable[str]) -> Targets:
         margins=others["margin"],
         speedups=others["speedup"],
         latencies=latencies,
+        sizes=others["size"],
+        claims=tuple(claims),
+        given=frozenset(given),
     )
 
 
@@ -129,6 +156,8 @@ def exact_target(target: float) -> Fraction:
 
 def _parsed(text: str) -> tuple[str, float, str | None]:
     """The key, the value, and the machine that stands behind it."""
+    if re.match(rf"\s*{GUIDE_KEY}\s*(?:[:=]|$)", text):
+        return _guide(text), 1.0, None
     key, sign, value = (part.strip() for part in text.rpartition("="))
     if not sign:
         raise OptionError(f"target {text!r}: write KEY=VALUE, as in level3=0.97 (keys: {_EXAMPLES})")
@@ -141,6 +170,21 @@ def _parsed(text: str) -> tuple[str, float, str | None]:
     if at and not _MACHINE.fullmatch(machine):
         raise OptionError(f"target {text!r}: {machine!r} is no machine: write the 12 letters and digits a run shows")
     return key, _value(text, value, known), machine or None
+
+
+def _guide(text: str) -> str:
+    """The key of a target that selects claims. `=true` may stand behind it, since a TOML table needs a value."""
+    key, sign, value = (part.strip() for part in text.partition("="))
+    if key not in claim_names():
+        raise OptionError(f"target {text!r}: there is no claim {key!r} (claims: {', '.join(claim_names())})")
+    if sign and value.lower() != "true":
+        raise OptionError(f"target {text!r}: the guide's claims have values of their own: write {key}, or {key}=true")
+    return key
+
+
+def _less(target: float, less: float) -> float:
+    # In decimals: 0.97 - 0.01 is not 0.96 in binary.
+    return float(max(exact_target(target) - exact_target(less), Fraction(0)))
 
 
 def _value(text: str, value: str, known: _Key) -> float:

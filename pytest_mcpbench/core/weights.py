@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Weights:
     """The weights of a model as it runs, which for a checkpoint may be another number type than on disk.
 
-    `dtype` is float32, bfloat16, float16, int8, int4 or int8-dynamic and `bits` those of most weights. Of quantized
-    ones `block_size` share a scale of `scale_bits` and, with `zero_points`, an integer of `bits`; None is a scale for
+    `dtype` is float32, bfloat16, float16, int8, int4 or int8-dynamic, `bits` those of the smallest weights. Of these
+    `block_size` share a scale of `scale_bits` and, with `zero_points`, an integer of `bits`; None is a scale for
     a whole column, which is too few to count. `size_bytes` are those of all weights, `read_bytes` those that every
     token reads: all but an embedding of its own, of which it reads a row. `engine` computes with them.
     """
@@ -32,8 +32,8 @@ class Weights:
 
     @property
     def quantized_bits(self) -> int | None:
-        """The bits of quantized weights, None for floating-point ones."""
-        return self.bits if self.dtype.startswith("int") else None
+        """The bits by which a quantized model is called, None for floating-point ones."""
+        return next((bits for bits in (8, 4) if self.dtype.startswith(f"int{bits}")), None)
 
     def form(self) -> str:
         """The form in words: `float32`, or `int4 in blocks of 32`."""
@@ -72,11 +72,12 @@ def speed_bound(reference: Weights | None, quantized: Weights | None) -> Bound |
         return None
     binds = bool(reference.engine) and reference.engine == quantized.engine
     if reference.read_bytes and quantized.read_bytes:
-        reason = f"{_mb(reference.read_bytes)} / {_mb(quantized.read_bytes)} a token"
+        reason = f"{show_bytes(reference.read_bytes)} / {show_bytes(quantized.read_bytes)} a token"
         return Bound(factor=reference.read_bytes / quantized.read_bytes, reason=reason, binds=binds)
     reason = f"{reference.form()} to {quantized.form()}"
     return Bound(factor=format_ratio(reference, quantized), reason=reason, binds=binds)
 
 
-def _mb(size_bytes: int) -> str:
+def show_bytes(size_bytes: int) -> str:
+    """The size in MB, in bytes where it is less than one."""
     return f"{size_bytes / 1e6:,.0f} MB" if size_bytes >= 1e6 else f"{size_bytes:,} bytes"

@@ -5,7 +5,8 @@ from typing import Any
 
 from pytest_mcpbench.core.weights import Weights
 
-_FLOAT_BYTES = 4
+_FLOAT_BITS = 32
+_BLOCK = 32
 
 
 def torch_weights(model: Any) -> Weights:
@@ -26,20 +27,34 @@ def torch_weights(model: Any) -> Weights:
 
 def onnx_weights(recipe: Mapping[str, Any], config: Any, size_bytes: int) -> Weights:
     """The weights of an exported model: `recipe` is its quantization.json, `size_bytes` what graph and data take."""
-    quantization, bits = str(recipe.get("quantization", "none")), int(recipe.get("bits", 32))
-    head_bits, head_block = int(recipe.get("head_bits", 32)), int(recipe.get("head_block_size", 32))
-    in_blocks = bits < 32 and quantization != "int8-dynamic"
+    quantization = str(recipe.get("quantization", "none"))
+    parameters = int(recipe["parameters"]) if "parameters" in recipe else None
+    inner = _part(recipe, "", blocks=quantization != "int8-dynamic", symmetric=bool(recipe.get("symmetric", True)))
+    head = _part(recipe, "head_")
+    least = min(inner, head, key=lambda part: part.bits_a_weight)
     text = config.get_text_config()
     values = 0 if text.tie_word_embeddings else text.vocab_size * text.hidden_size
-    per_value = _FLOAT_BYTES if head_bits == 32 else (head_bits + 8 * _FLOAT_BYTES / head_block) / 8
     return Weights(
         dtype="float32" if quantization == "none" else quantization,
-        bits=bits,
-        block_size=int(recipe["block_size"]) if in_blocks and "block_size" in recipe else None,
-        scale_bits=8 * _FLOAT_BYTES,
-        zero_points=in_blocks and not recipe.get("symmetric", True),
-        parameters=int(recipe["parameters"]) if "parameters" in recipe else None,
+        bits=least.bits,
+        block_size=least.block_size,
+        scale_bits=_FLOAT_BITS,
+        zero_points=least.zero_points,
+        parameters=parameters,
         size_bytes=size_bytes,
-        read_bytes=size_bytes - round(values * per_value),
+        read_bytes=size_bytes - round(values * head.bits_a_weight / 8),
         engine="ONNX Runtime",
+    )
+
+
+def _part(recipe: Mapping[str, Any], prefix: str, *, blocks: bool = True, symmetric: bool = True) -> Weights:
+    """The form of the linear layers, or under `head_` of the last one and the embedding."""
+    bits = int(recipe.get(f"{prefix}bits", _FLOAT_BITS))
+    in_blocks = blocks and bits < _FLOAT_BITS
+    return Weights(
+        dtype="",
+        bits=bits,
+        block_size=int(recipe.get(f"{prefix}block_size", _BLOCK)) if in_blocks else None,
+        scale_bits=_FLOAT_BITS,
+        zero_points=in_blocks and not symmetric,
     )
