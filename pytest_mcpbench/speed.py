@@ -1,7 +1,6 @@
 """What a run measures of its models' speed. No answer comes from a cache, and none is kept for the levels."""
 
 import hashlib
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,36 +11,34 @@ from pytest_mcpbench.core.batching import spread
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.compare import Pair
 from pytest_mcpbench.core.dataset import cases_hash
-from pytest_mcpbench.core.latency import Latency, times
+from pytest_mcpbench.core.environment import environment, machine_fingerprint
+from pytest_mcpbench.core.gate import Verdict
+from pytest_mcpbench.core.latency import Latency
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, plan
 from pytest_mcpbench.core.score import score
-from pytest_mcpbench.core.speed import LEAST_PAIRS, Side, SpeedComparison, abba_order, compare_speed, further_pairs
-from pytest_mcpbench.core.throughput import (
-    SWEEP,
-    BatchRate,
-    Done,
-    Throughput,
-    is_enough,
-    is_over,
-    knee_of,
-    steady_rate,
+from pytest_mcpbench.core.speed import (
+    LEAST_PAIRS,
+    Side,
+    SpeedComparison,
+    abba_order,
+    check_speedup,
+    compare_speed,
+    further_pairs,
 )
+from pytest_mcpbench.core.speed_limit import LATENCY, latency_verdict, no_reference, pair_to
+from pytest_mcpbench.core.target import Targets
+from pytest_mcpbench.core.throughput import Throughput
+from pytest_mcpbench.core.weights import speed_bound
 from pytest_mcpbench.models.base import LoadOptions, Model, ModelInfo, Source
 from pytest_mcpbench.models.engine import BatchReport
 from pytest_mcpbench.models.load import load_model
-from pytest_mcpbench.models.peak_memory import PeakMemory
 from pytest_mcpbench.models.timing import (
     Clock,
     LatencyMeter,
-    answered_over_time,
     check_timeable,
     cold_call,
-    fits,
     timing_threads,
 )
-
-BATCH_SIZE = 4
-"""What throughput is measured at unless a batch size is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,57 +103,6 @@ class SpeedBench:
         finally:
             model.close()
 
-    @contextmanager
-    def latency_test(self, label: str) -> Iterator["LatencyTest"]:
-        """The measurement of single requests, with the model loaded and warmed up."""
-        with self.loaded(label) as model:
-            yield LatencyTest(self, label, model)
-
-    def measure_throughput(self, label: str, model: Model, batch_size: int, duration_s: float) -> BatchRate:
-        """The rates with so many requests on their way at once.
-
-        It takes longer than `duration_s` where two batches do, and raises what the model raises.
-        """
-        done: list[Done] = []
-        settings = replace(self.settings, batch_size=batch_size)
-        ends_s = self.clock() + duration_s
-        right: dict[tuple[str, str], bool] = {}
-        for at_s, answers in answered_over_time(model, self.requests, settings, self.clock):
-            for request, answer in answers:
-                key = (request.key, answer.text)
-                if key not in right:
-                    right[key] = self.is_right(model, request, answer)
-            done.append(
-                Done(
-                    at_s=at_s,
-                    requests=len(answers),
-                    tokens=sum(answer.output_tokens for _, answer in answers),
-                    correct=sum(right[request.key, answer.text] for request, answer in answers),
-                )
-            )
-            if at_s >= ends_s and is_enough(done, batch_size):
-                break
-        return steady_rate(done, batch_size)
-
-    def asked_throughput(self, label: str) -> Throughput:
-        """The rates at the batch size asked for, over the whole duration."""
-        with self.loaded(label) as model:
-            size = self.settings.batch_size or BATCH_SIZE
-            return self._keep(label, [self.measure_throughput(label, model, size, self.limits.duration_s)])
-
-    def sweep(self, label: str) -> Throughput:
-        """The rates at growing batch sizes, as long as they gain and fit; all of them take about the duration again."""
-        with self.loaded(label) as model:
-            known = self.throughputs.get(label)
-            rates = {batch.batch_size: batch for batch in (known.batches if known else ())}
-            swept: list[BatchRate] = []
-            for size in sorted({*SWEEP, *rates}):
-                if is_over(swept) or not fits(model, self.requests, self.settings, size):
-                    break
-                share_s = self.limits.duration_s / len(SWEEP)
-                swept.append(rates.get(size) or self.measure_throughput(label, model, size, share_s))
-            return self._keep(label, [*rates.values(), *swept])
-
     def compare(self, pair: Pair) -> SpeedComparison:
         """How much faster the later model is, in pairs of cold calls of one request right behind each other.
 
@@ -192,6 +138,20 @@ class SpeedBench:
             if not more:
                 return found
 
+    def verdict_of(self, label: str, gate: str, pairs: Sequence[Pair], targets: Targets) -> Verdict:
+        """The verdict of one of `SPEED_GATES`; what it is about is measured if it was not yet."""
+        if gate == LATENCY:
+            limit = targets.latency_for(label)
+            assert limit is not None, "without a limit there is no gate"
+            machine = machine_fingerprint(environment(), self.threads)
+            return latency_verdict(label, limit, self.latencies.get(label), machine)
+        pair, target = pair_to(label, pairs), targets.speedup_for(label) or 1.0
+        if pair is None:
+            return no_reference(label, target)
+        found = self.compare(pair)
+        bound = speed_bound(*(self.infos[side].weights for side in (pair.before, pair.after)))
+        return check_speedup(found, target, bound.factor if bound is not None and bound.binds else None)
+
     def is_right(self, model: Model, request: Request, answer: Generation) -> bool:
         """Whether the answer calls what its case expects, every argument right."""
         case = self.timed_cases[request.case_id]
@@ -204,73 +164,3 @@ class SpeedBench:
             seconds = self.clock() - started_s
             batch = BatchReport(done=done, total=total, cached=0, failed=0, output_tokens=0, elapsed_s=seconds)
             self.on_batch(label, batch)
-
-    def _keep(self, label: str, rates: Sequence[BatchRate]) -> Throughput:
-        batches = tuple(
-            {batch.batch_size: batch for batch in sorted(rates, key=lambda batch: batch.batch_size)}.values()
-        )
-        self.throughputs[label] = Throughput(
-            batch_size=self.settings.batch_size or BATCH_SIZE,
-            threads=self.threads,
-            device=self.infos[label].device or "cpu",
-            batches=batches,
-            knee=knee_of(batches) if len(batches) > 1 else None,
-            cases=self.hash,
-        )
-        return self.throughputs[label]
-
-
-class LatencyTest:
-    """The measurement of one model's single requests: `prepare` and `call` in turn, then `finish`."""
-
-    def __init__(self, bench: SpeedBench, label: str, model: Model) -> None:
-        self._bench = bench
-        self._label = label
-        self._model = model
-        self._memory = PeakMemory(model.info.device, model.info.backend)
-        self._meter = LatencyMeter(model, bench.requests, bench.settings, bench.clock)
-        self._settled = self._meter.warm_up()
-        self._started_s = bench.clock()
-
-    @property
-    def iterations(self) -> int:
-        """How many requests to time."""
-        return self._bench.limits.iterations
-
-    def prepare(self) -> tuple[tuple[Request], dict[str, object]]:
-        """The arguments of the next `call`."""
-        return (self._meter.prepare(),), {}
-
-    def call(self, request: Request) -> None:
-        """Time one request."""
-        self._meter.call(request)
-        self._bench.report(self._label, self._meter.done, self.iterations, self._started_s)
-
-    def finish(self) -> Latency:
-        """What was measured; times what is left of the iterations, where nobody called often enough."""
-        while self._meter.done < self.iterations:
-            self._meter.call(self._meter.prepare())
-        calls = self._meter.calls()
-        answers = [call.generation for call in calls]
-        warm = [call.warm for call in calls if call.warm is not None]
-        further = [call.tpot_s for call in calls if call.tpot_s is not None]
-        found = self._bench.latencies[self._label] = Latency(
-            n=len(calls),
-            warmup=len(self._meter.warm_up_s),
-            warmup_settled=self._settled,
-            threads=self._bench.threads,
-            device=self._model.info.device or "cpu",
-            batch_size=1,
-            e2e_s=times([answer.e2e_s or 0.0 for answer in answers]),
-            ttft_cold_s=times([answer.ttft_s or 0.0 for answer in answers]),
-            ttft_warm_s=times([answer.ttft_s or 0.0 for answer in warm]),
-            tpot_s=times(further) if further else None,
-            prompt_tokens=statistics.fmean(answer.prompt_tokens for answer in answers),
-            cached_prompt_tokens=statistics.fmean(answer.cached_prompt_tokens for answer in warm),
-            output_tokens=statistics.fmean(answer.output_tokens for answer in answers),
-            correct=sum(self._bench.is_right(self._model, call.request, call.generation) for call in calls),
-            peak_memory_bytes=self._memory.peak_bytes(),
-            memory_of=self._memory.of,
-            cases=self._bench.hash,
-        )
-        return found

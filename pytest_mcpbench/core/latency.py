@@ -129,6 +129,17 @@ def to_mapping(latency: Latency) -> dict[str, Json]:
     return found
 
 
+def extra_info_of(latency: Latency) -> dict[str, Json]:
+    """The figures without the samples, in one level of plain values, for the files of pytest-benchmark."""
+    figures: dict[str, Json] = {}
+    for name, value in to_mapping(latency).items():
+        if isinstance(value, dict):
+            figures |= {f"{name}_{key}": figure for key, figure in value.items() if key != "samples_s"}
+        else:
+            figures[name] = value
+    return figures
+
+
 def read_latency(entry: Mapping[str, Json] | None) -> Latency | None:
     """The latency in a result's entry; None where there is none, or one that something else wrote."""
     try:

@@ -114,6 +114,20 @@ def to_mapping(throughput: Throughput) -> dict[str, Json]:
     return found
 
 
+def extra_info_of(throughput: Throughput) -> dict[str, Json]:
+    """The figures in one level of plain values, for the files of pytest-benchmark."""
+    figures: dict[str, Json] = {
+        "batch_size": throughput.batch_size,
+        "threads": throughput.threads,
+        "device": throughput.device,
+        "knee": throughput.knee,
+    }
+    for batch in throughput.batches:
+        for name in ("requests_per_s", "tokens_per_s", "correct_per_s", "n", "seconds"):
+            figures[f"batch_{batch.batch_size}_{name}"] = getattr(batch, name)
+    return figures
+
+
 def read_throughput(entry: Mapping[str, Json] | None) -> Throughput | None:
     """The throughput in a result's entry; None where there is none, or one that something else wrote."""
     try:

@@ -1,0 +1,72 @@
+"""What was timed of a model, in lines of text."""
+
+from collections.abc import Iterator
+
+from pytest_mcpbench.core.latency import Latency, Times, read_latency, samples_needed
+from pytest_mcpbench.core.run import ModelResult
+from pytest_mcpbench.core.throughput import Throughput, read_throughput
+
+
+def speed_lines(model: ModelResult) -> Iterator[str]:
+    """Latency and throughput, indented as the lines of a model are; none where they were not measured."""
+    latency, throughput = read_latency(model.latency), read_throughput(model.throughput)
+    if latency is not None:
+        yield from _latency_lines(latency)
+    if throughput is not None:
+        yield from _throughput_lines(throughput)
+
+
+def _latency_lines(found: Latency) -> Iterator[str]:
+    yield f"  latency    {_shown(found.e2e_s)}; {found.n} calls one at a time, {found.correct} of them right"
+    yield f"    first token cold {_shown(found.ttft_cold_s)}; {found.prompt_tokens:,.0f} prompt tokens"
+    held = f"{found.cached_prompt_tokens:,.0f} of them held" if found.cached_prompt_tokens else "nothing can be held"
+    yield f"    first token warm {_shown(found.ttft_warm_s)}; {held}"
+    further = _shown(found.tpot_s) if found.tpot_s is not None else "none was written"
+    yield f"    a further token  {further}; {found.output_tokens:,.1f} output tokens"
+    settled = "" if found.warmup_settled else ", which did not settle"
+    memory = f"; peak memory {found.peak_memory_bytes / 1e6:,.0f} MB" if found.peak_memory_bytes is not None else ""
+    owner = " of the GPU" if found.memory_of == "cuda" else " of the process"
+    yield (
+        f"    {found.device}, {found.threads} thread{'' if found.threads == 1 else 's'}; "
+        f"warm-up {found.warmup} calls{settled}{memory}{owner if memory else ''}"
+    )
+
+
+def _shown(times: Times) -> str:
+    """Mean and percentiles; the highest with its bound, or how many samples it would take."""
+    known = [("p50", times.p50, None), ("p90", times.p90, times.p90_at_most), ("p99", times.p99, times.p99_at_most)]
+    parts = [f"mean {_ms(times.mean)}"]
+    for name, value, at_most in known:
+        if value is None:
+            needed = samples_needed(int(name[1:]) / 100)
+            return ", ".join([*parts, f"{name} takes {needed} calls"])
+        bound = f" (95 % sure: at most {_ms(at_most)})" if at_most is not None else ""
+        parts.append(f"{name} {_ms(value)}{bound}")
+    return ", ".join(parts)
+
+
+def _ms(seconds: float) -> str:
+    """Milliseconds with three digits that count, as far as there are any behind the point."""
+    ms = 1000 * seconds
+    return (
+        f"{ms:,.0f} ms" if ms >= 100 else f"{ms:.1f} ms" if ms >= 10 else f"{ms:.2f} ms" if ms >= 1 else f"{ms:.3f} ms"
+    )
+
+
+def _throughput_lines(found: Throughput) -> Iterator[str]:
+    asked = found.asked
+    if asked is not None:
+        yield (
+            f"  throughput {asked.requests_per_s:,.2f} requests/s, {asked.tokens_per_s:,.1f} tokens/s, "
+            f"{asked.correct_per_s:,.2f} right calls/s at batch size {asked.batch_size} "
+            f"({asked.n} requests in {asked.seconds:,.1f} s behind the ramp)"
+        )
+    if len(found.batches) > 1 or asked is None:
+        yield f"    {'batch':>5}  {'requests/s':>10}  {'tokens/s':>10}  {'right/s':>10}"
+        for batch in found.batches:
+            knee = "  <- knee: 90 % of the best rate" if batch.batch_size == found.knee else ""
+            yield (
+                f"    {batch.batch_size:>5}  {batch.requests_per_s:>10,.2f}  {batch.tokens_per_s:>10,.1f}  "
+                f"{batch.correct_per_s:>10,.2f}{knee}"
+            )
+    yield f"    {found.device}, {found.threads} thread{'' if found.threads == 1 else 's'}"
