@@ -5,9 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_mcpbench.core.alike import Circumstances, circumstances_of
 from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.core.decode import DecodeError, decoder
+from pytest_mcpbench.core.latency import Latency, read_latency
+from pytest_mcpbench.core.plan import GenerationSettings
+from pytest_mcpbench.core.run import Environment
 from pytest_mcpbench.core.summary import Rate
+from pytest_mcpbench.core.throughput import Throughput, read_throughput
 
 SCHEMA = "mcpbench.run/1"
 
@@ -17,7 +22,10 @@ LATEST = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastModel:
-    """One model of one earlier run. `passed` is None where it was not gated."""
+    """One model of one earlier run. `passed` is None where it was not gated.
+
+    `asked` is under what it answered; `latency` and `throughput` are None where they were not measured.
+    """
 
     file: str
     created: str
@@ -28,6 +36,10 @@ class PastModel:
     tier: str | None
     levels: Mapping[str, Rate]
     passed: bool | None
+    asked: Circumstances | None = None
+    latency: Latency | None = None
+    throughput: Throughput | None = None
+    size_bytes: int | None = None
 
 
 def past_models(folder: Path, latest: int = LATEST) -> tuple[PastModel, ...]:
@@ -65,4 +77,12 @@ def _past_model(file: Path, document: Mapping[str, Json], label: str) -> PastMod
         tier=entry["tier"],
         levels=decoder(Mapping[str, Rate])(entry["levels"]),
         passed=all(verdict == "PASS" for verdict in verdicts) if verdicts else None,
+        asked=circumstances_of(
+            decoder(Environment)(document["environment"]),
+            prompt=str(entry.get("prompt", "")),
+            settings=decoder(GenerationSettings | None)(document.get("settings")),
+        ),
+        latency=read_latency(entry.get("latency")),
+        throughput=read_throughput(entry.get("throughput")),
+        size_bytes=entry.get("size_bytes"),
     )
