@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_mcpbench.core.comparison_lines import comparison_lines, table_lines
+from pytest_mcpbench.core.comparison_lines import comparison_lines, flip_lines, table_lines
 from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.gate import Verdict, show_target
 from pytest_mcpbench.core.level import LEVELS
 from pytest_mcpbench.core.match import Mismatch
-from pytest_mcpbench.core.pairs import bits_of
+from pytest_mcpbench.core.pairs import bits_of, records_of
 from pytest_mcpbench.core.plan import Generation
 from pytest_mcpbench.core.quantized import claim_rows, subjects_of
 from pytest_mcpbench.core.result import ModelResult, Record, RunResult
@@ -56,7 +56,7 @@ def result_lines(result: RunResult, targets: Targets, *, whole: bool, verbose: b
     for label, model in result.models.items():
         yield from _model_lines(label, model, result, targets.for_bits(bits[label]), whole=whole)
     if len(result.models) > 1:
-        yield from _comparison_lines(result)
+        yield from _comparison_lines(result, verbose=verbose)
     for label in result.models:
         yield from _miss_lines(label, [record for record in result.records if record.model == label], verbose=verbose)
 
@@ -146,13 +146,17 @@ def _tier_line(model: ModelResult) -> Line:
     return Line(text=f"  tier {model.tier.line()}{proof}", mood=mood)
 
 
-def _comparison_lines(result: RunResult) -> Iterator[Line]:
+def _comparison_lines(result: RunResult, *, verbose: bool) -> Iterator[Line]:
     yield Line(text="comparison", mood="title")
     for text in table_lines(result.models):
         yield Line(text=text)
     for comparison in result.comparisons:
         for text in comparison_lines(comparison):
             yield Line(text=f"  {text}")
+        if comparison.relation == "no-worse-than":
+            sides = records_of(result, comparison.before), records_of(result, comparison.after)
+            for text in flip_lines(comparison, *sides, every=verbose):
+                yield Line(text=f"  {text}")
     for verdict in result.gates:
         if verdict.gate.startswith(("better-than:", "no-worse-than:")):
             yield Line(text=f"  {verdict.line()}", mood=_mood(verdict))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_mcpbench.core.claims import GUIDE
 from pytest_mcpbench.core.target import LatencyLimit, Targets, exact_target, parse_target, targets_of
 from pytest_mcpbench.errors import OptionError
 
@@ -93,3 +94,45 @@ def test_speed_has_targets_by_label_or_for_any_model() -> None:
     assert targets.latency_for("int8") == LatencyLimit(ms=500, machine="0123456789ab")
     assert targets.latency_for("int4") is targets_of([]).speedup_for("int8") is None
     assert targets_of(["latency_p90_ms=9"]).latency_for("any") == LatencyLimit(ms=9)
+
+
+def test_quantized_models_have_targets_a_point_or_two_lower_unless_a_user_set_them() -> None:
+    usual = targets_of([])
+    assert usual.for_bits(8).levels == {"level1": 0.96, "level2": 0.94, "level3": 0.94, "level4": 0.89}
+    assert usual.for_bits(4).levels == {"level1": 0.95, "level2": 0.93, "level3": 0.93, "level4": 0.88}
+    assert (usual.for_bits(8).tool, usual.for_bits(4).tool) == (0.89, 0.88)
+    assert usual.for_bits(None) == usual
+    given = targets_of(["tool_accuracy=0.97", "tool=0.5", "tool:grep=0.6"]).for_bits(4)
+    assert (given.levels["level3"], given.levels["level4"]) == (0.97, 0.88)
+    assert (given.tool, given.for_tool("grep")) == (0.5, 0.6)
+
+
+def test_a_size_is_set_for_a_label_or_for_all() -> None:
+    targets = targets_of(["size=0.3", "size:int4=0.18"])
+    assert (targets.size_for("int8"), targets.size_for("int4")) == (0.3, 0.18)
+    assert targets_of([]).size_for("int8") is None
+
+
+@pytest.mark.parametrize("text", ["guide", " guide ", "guide=true", "guide=True", "guide:int8", "guide:int4-loss=true"])
+def test_the_guides_claims_are_targets_without_a_value(text: str) -> None:
+    key = text.partition("=")[0].strip()
+    assert parse_target(text) == (key, 1.0)
+    assert {claim.gate for claim in targets_of([text, text]).claims} == {
+        claim.gate for claim in GUIDE if key in ("guide", f"guide:int{claim.bits}", claim.gate)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("guide:int3", "there is no claim 'guide:int3' (claims: guide, guide:int8, guide:int8-size, "),
+        ("guide:", "there is no claim 'guide:'"),
+        ("guide=0.5", "the guide's claims have values of their own: write guide, or guide=true"),
+        ("guidebook=1", "there is no target 'guidebook'"),
+        ("size=25", "'25' is not a number from 0 to 1; for 25 % write 0.25"),
+    ],
+)
+def test_a_claim_that_is_none_is_refused_with_those_there_are(text: str, problem: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        parse_target(text)
+    assert problem in str(caught.value)
