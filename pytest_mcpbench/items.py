@@ -212,11 +212,20 @@ def _quantized_items(
                 )
 
 
+def _speed_items(
+    collector: pytest.Module, name: str, check: Callable[..., bool], bench: BenchSession
+) -> Iterator[pytest.Item]:
+    for label in bench.labels:
+        for gate in bench.speed_gates(label):
+            yield GateItem.from_parent(collector, name=f"{name}[{label}-{gate}]", check=check, label=label, gate=gate)
+
+
 _MAKERS: Mapping[str, Callable[..., Iterator[pytest.Item]]] = {
     "each_case": _case_items,
     "each_gate": _gate_items,
     "each_comparison": _comparison_items,
     "each_batching": _batching_items,
+    "each_speed": _speed_items,
     "each_quantized": _quantized_items,
 }
 """What makes the items of a suite's function, by the function's marker."""

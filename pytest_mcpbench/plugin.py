@@ -1,11 +1,12 @@
 """The pytest hooks. Each is a few lines: what happens is in session, items, fixture and terminal."""
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_mcpbench import hookspecs, terminal
+from pytest_mcpbench import hookspecs, terminal, timed
 from pytest_mcpbench.errors import McpBenchError, ModelError
 from pytest_mcpbench.fixture import (
     base_model,
@@ -20,8 +21,18 @@ from pytest_mcpbench.options import add_options, read_options
 from pytest_mcpbench.publish import Outputs
 from pytest_mcpbench.recorder import Recorder, mark_as_end
 from pytest_mcpbench.startup import add_suites, options_of, runs_folder, session_of, start
+from pytest_mcpbench.timed import mcp_latency, mcp_speed, mcp_throughput
 
-__all__ = ["base_model", "finetuned_model", "int4_model", "int8_model", "mcp_model"]
+__all__ = [
+    "base_model",
+    "finetuned_model",
+    "int4_model",
+    "int8_model",
+    "mcp_latency",
+    "mcp_model",
+    "mcp_speed",
+    "mcp_throughput",
+]
 
 MARKERS = (
     "level1: detection: is a call attempted exactly when one is expected?",
@@ -31,11 +42,13 @@ MARKERS = (
     "per_tool: tool accuracy, tool by tool",
     "comparison: is the model better than the base, or no worse than before it was quantized?",
     "latency: how long single requests take, and which model is faster; runs only where it is asked for",
+    "throughput: how many requests a second get done, by batch size; runs only where it is asked for",
     "smoke: a balanced selection of cases, and the gates over it",
     "tool(name): the tool that a case expects; select with -m \"tool(name='grep')\"",
     "each_case(level, calls_only=False): run this function on the score of every case of every model",
     "each_gate(level, per_tool=False): run this function on the verdict of every model",
     "each_comparison(level): run this function on the verdict of every pair of models that has to be compared",
+    "each_speed: run this function on the verdict of every target of speed",
     "each_quantized(kind): run this function on the verdict of size, speed or loss targets of every quantized model",
     "each_batching: run this function on the verdict of --mcp-verify-batching on every model",
 )
@@ -58,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     options = read_options(config)
     if options is None or config.option.help:
         return
+    timed.refuse_parallel(config)
     bench = start(config, options)
     add_suites(config)
     if not hasattr(config, "workerinput"):
@@ -84,8 +98,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [] if bench is None else terminal.header_lines(bench)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the timing suites out of a run that does not ask for them."""
+    return timed.is_left_out(collection_path, config) or None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `mcp_model` on each model that was given."""
+    """Run a test that takes `mcp_model` on each model that was given, and timing tests on what they time."""
+    timed.parametrize(metafunc)
     if "mcp_model" in metafunc.fixturenames:
         metafunc.parametrize("mcp_model", mcp_model_labels(metafunc.config), indirect=True, scope="session")
 

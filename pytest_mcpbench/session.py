@@ -25,6 +25,7 @@ from pytest_mcpbench.core.level import answer
 from pytest_mcpbench.core.plan import Generation, Request, plan
 from pytest_mcpbench.core.quantized import MISSING_REFERENCE, Subject, quantized_gates, quantized_verdict, subject_of
 from pytest_mcpbench.core.score import Score, score
+from pytest_mcpbench.core.speed_limit import SPEED_GATES, speed_gates
 from pytest_mcpbench.core.summary import Rate, Summary, rate_of, summarize
 from pytest_mcpbench.models.answers import Answers
 from pytest_mcpbench.models.base import ModelInfo
@@ -192,6 +193,8 @@ class BenchSession:
             )
         if gate in (asked := self.quantized_gates(label)):
             return quantized_verdict(gate, self._subject(asked[gate], gate), self.setup.targets)
+        if gate in SPEED_GATES:
+            return self.speed.verdict_of(label, gate, self.pairs, self.setup.targets)
         if gate in (compared := self.comparison_gates(label)):
             pair, level = compared[gate]
             was, now = (self._answers_at(side, level) for side in (pair.before, pair.after))
@@ -203,6 +206,10 @@ class BenchSession:
             rate: Rate = summary.tools.get(tool, {}).get("level3", rate_of(0, 0))
             return check_gate(gate, label, rate, targets.for_tool(tool), mode)
         return check_gate(gate, label, summary.levels[gate], targets.levels[gate], mode)
+
+    def speed_gates(self, label: str) -> tuple[str, ...]:
+        """The gates that a user asked for on the model's speed."""
+        return speed_gates(label, self.pairs, self.setup.targets)
 
     def comparison_gates(self, label: str) -> dict[str, tuple[Pair, str]]:
         """The gates that compare this model with an earlier one: name to pair and level."""

@@ -1,0 +1,32 @@
+"""How long one request takes: cold, warm, token by token. Runs with -m latency, or where this file is named."""
+
+from collections.abc import Callable
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from pytest_mcpbench.core.gate import Verdict
+from pytest_mcpbench.core.latency import extra_info_of
+from pytest_mcpbench.core.speed import SpeedComparison
+from pytest_mcpbench.measurements import LatencyTest
+
+pytestmark = pytest.mark.latency
+
+
+def test_latency(benchmark: BenchmarkFixture, mcp_latency: LatencyTest) -> None:
+    """Single requests to a warmed-up model are timed, with nothing held and with the shared prefix held."""
+    benchmark.group = "latency"
+    benchmark.pedantic(mcp_latency.call, setup=mcp_latency.prepare, rounds=mcp_latency.iterations)
+    benchmark.extra_info.update(extra_info_of(mcp_latency.finish()))
+
+
+def test_speed(mcp_speed: SpeedComparison, record_property: Callable[[str, object], None]) -> None:
+    """Two models are timed on the same prompts in turn. This decides nothing: the gates below do."""
+    record_property("mcp_speedup", mcp_speed.speedup)
+    record_property("mcp_line", mcp_speed.reason)
+
+
+@pytest.mark.each_speed
+def test_speed_target(verdict: Verdict) -> bool:
+    """The speed reaches what was asked of it: a speedup over the reference model, or a limit on this machine."""
+    return verdict.passed
