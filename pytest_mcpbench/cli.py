@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from pytest_mcpbench.commands import cache, cases, release, reports, results
+from pytest_mcpbench.commands import cache, cases, history, release, reports, results
 from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.load import list_models
 from pytest_mcpbench.training import __main__ as training
@@ -17,6 +17,7 @@ HANDS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(results.app)
 app.add_typer(reports.app)
+app.add_typer(history.app)
 app.add_typer(release.app)
 app.add_typer(cases.app, name="cases")
 app.add_typer(cache.app, name="cache")

@@ -1,6 +1,6 @@
 """A run held against an earlier one: which one, and whether a model has become worse or slower since."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -193,6 +193,17 @@ def speed_verdict(earlier: Earlier, found: SpeedComparison, now: Circumstances) 
         reason=f"since {earlier.name}: {found.reason}{notes}",
         next_step="" if found.status == "PASS" else "time both in one run: --mcp-model=old=OLD --mcp-model=new=NEW",
     )
+
+
+def verdicts_between(earlier: Earlier, now: RunResult, label: str, tolerance: float = 0.1) -> Iterator[Verdict | str]:
+    """The verdicts on a model of a finished run, since an earlier one; in place of the speed's, why there is none."""
+    here = circumstances(now, label)
+    shared = earlier.shared_cases(now.cases.items)
+    for level in COMPARED_LEVELS:
+        answers = {record.case: record.levels[level] for record in records_of(now, label)}
+        yield accuracy_verdict(earlier, label, f"{PREFIX}{level}", answers, (here, shared))
+    found = compare_times(earlier, label, timed_in(now, label), here.machine, tolerance)
+    yield found if isinstance(found, str) else speed_verdict(earlier, found, here)
 
 
 def _read_kept(path: Path, labels: Sequence[str]) -> Earlier | None:

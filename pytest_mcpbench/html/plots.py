@@ -11,6 +11,7 @@ from pytest_mcpbench.core.curves import Curves
 from pytest_mcpbench.core.history import PastModel
 from pytest_mcpbench.core.run import ModelResult
 from pytest_mcpbench.core.text import printable
+from pytest_mcpbench.core.trend import Trend
 from pytest_mcpbench.errors import MissingExtraError
 
 _INK, _LINE = "#010203", "#010204"
@@ -19,6 +20,11 @@ _COLOURS = {_INK: "var(--ink-2)", _LINE: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)
 }
 _LETTERS = 24
+_ALONE = {"--ink-2": "#57534b", "--line": "#ddd8cd"} | {
+    f"--series-{number}": colour
+    for number, colour in enumerate(("#6b6f76", "#1f5a96", "#b4540a", "#0d7a68", "#8a3d86", "#7a6a00"))
+}
+"""The page's colours by its names, for plots without a page."""
 
 
 def size_plot(models: Mapping[str, ModelResult]) -> str | None:
@@ -86,6 +92,36 @@ def history_plot(past: Sequence[PastModel], level: str = "level3") -> str | None
         axes.xaxis.get_major_locator().set_params(integer=True)
         _legend(axes)
     return svg()
+
+
+def trend_plot(trends: Sequence[Trend]) -> str:
+    """One metric of several models over their runs, oldest first; hollow points are runs unlike the latest.
+
+    The SVG stands alone: its colours are written out.
+    """
+    runs = {run: place for place, run in enumerate(sorted({p.run for trend in trends for p in trend.points}), 1)}
+    title = f"{trends[0].metric} over {len(runs)} runs"
+    scale = 100 if trends[0].unit == "rate" else 1
+    with _figure(title, (7.2, 3.4)) as (axes, svg):
+        for number, trend in enumerate(trends):
+            colour = _colour(number + 1)
+            for point in trend.points:
+                low, high = point.interval or (point.value, point.value)
+                x, y = runs[point.run], scale * point.value
+                spread = [[max(0, y - scale * low)], [max(0, scale * high - y)]]
+                face = "none" if point.unlike else colour
+                axes.errorbar([x], [y], yerr=spread, fmt="o", color=colour, capsize=3, markerfacecolor=face)
+            alike = [(runs[point.run], scale * point.value) for point in trend.points if not point.unlike]
+            axes.plot(*_columns(alike), "-", color=colour, linewidth=1, label=printable(trend.label, _LETTERS))
+        axes.set_xlabel("run, oldest first; hollow: not like the latest")
+        axes.set_ylabel(f"{trends[0].metric}, {'%' if trends[0].unit == 'rate' else trends[0].unit}")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.margins(x=0.08)
+        _legend(axes)
+    text = svg()
+    for variable, colour in _ALONE.items():
+        text = text.replace(f"var({variable})", colour)
+    return text.replace("<svg", '<svg style="background: #fff"', 1)
 
 
 def training_plot(curves: Curves) -> str | None:
