@@ -30,7 +30,7 @@ from pytest_mcpbench.training.objective import Batch, CompletionHead, arithmetic
 from pytest_mcpbench.training.report import Evaluation, StepPoint
 from pytest_mcpbench.training.state import optimizer_tensors, restore
 
-_LOGIT_BYTES = 3 << 30
+_LOGIT_BYTES = 2 << 30
 """What the float32 logits of one forward pass may take; with their gradients it is some four times that."""
 
 
