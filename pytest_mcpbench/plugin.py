@@ -41,6 +41,7 @@ MARKERS = (
     "level4: parameters: is every argument right?",
     "per_tool: tool accuracy, tool by tool",
     "comparison: is the model better than the base, or no worse than before it was quantized?",
+    "regression: is the model worse or slower than in an earlier run? (--mcp-compare)",
     "latency: how long single requests take, and which model is faster; runs only where it is asked for",
     "throughput: how many requests a second get done, by batch size; runs only where it is asked for",
     "smoke: a balanced selection of cases, and the gates over it",
@@ -50,6 +51,7 @@ MARKERS = (
     "each_comparison(level): run this function on the verdict of every pair of models that has to be compared",
     "each_speed: run this function on the verdict of every target of speed",
     "each_quantized(kind): run this function on the verdict of size, speed or loss targets of every quantized model",
+    "each_regression(gate): run this function on the verdict that compares a model with an earlier run",
     "each_batching: run this function on the verdict of --mcp-verify-batching on every model",
 )
 
@@ -114,6 +116,8 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> list[py
     """Make one item for each model and case, or model and gate, of a suite's function."""
     if not isinstance(collector, pytest.Module) or not callable(obj):
         return None
+    if timed.lacks_pair(collector.config, obj):
+        return []
     return make_items(collector, name, obj)
 
 

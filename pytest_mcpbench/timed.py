@@ -44,6 +44,15 @@ def refuse_parallel(config: pytest.Config) -> None:
         raise pytest.UsageError(f"-n: several processes would slow each other down; run -m {asked[0]} without -n")
 
 
+def lacks_pair(config: pytest.Config, function: object) -> bool:
+    """Whether the test asks for a pair of models where there is none, and so is no test of this run."""
+    bench = session_of(config)
+    code = getattr(function, "__code__", None)
+    return (
+        bench is not None and bool(bench.labels) and not bench.pairs and "mcp_speed" in getattr(code, "co_varnames", ())
+    )
+
+
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """Run a timing test on each model that was given, or on each pair that is compared."""
     bench = session_of(metafunc.config)

@@ -49,12 +49,14 @@ def table_lines(models: Mapping[str, ModelResult]) -> Iterator[str]:
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
-    """What changed at levels 3 and 4, then tool by tool."""
+    """What changed at levels 3 and 4 and in speed, then tool by tool."""
     yield f"{comparison.before} -> {comparison.after}"
     for level, name in (("level3", "tool"), ("level4", "parameters")):
         found = comparison.levels[level]
         if found.n:
             yield f"  {name:10} {_sides(found)}  {found.describe()}"
+    if comparison.speed is not None:
+        yield f"  speed      {comparison.speed.reason}"
     for tool, found in comparison.tools.items():
         if found.n:
             yield f"    {printable(tool, 40):8} {_sides(found)}  {float(found.exact_change * 100):+.1f} points"

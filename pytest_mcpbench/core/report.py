@@ -14,6 +14,8 @@ from pytest_mcpbench.core.plan import Generation
 from pytest_mcpbench.core.quantized import claim_rows, subjects_of
 from pytest_mcpbench.core.result import ModelResult, Record, RunResult
 from pytest_mcpbench.core.score import Score
+from pytest_mcpbench.core.speed_limit import SPEED_GATES
+from pytest_mcpbench.core.speed_lines import speed_lines
 from pytest_mcpbench.core.summary import Rate, Summary, show_percent
 from pytest_mcpbench.core.target import Targets
 from pytest_mcpbench.core.text import printable
@@ -57,6 +59,9 @@ def result_lines(result: RunResult, targets: Targets, *, whole: bool, verbose: b
         yield from _model_lines(label, model, result, targets.for_bits(bits[label]), whole=whole)
     if len(result.models) > 1:
         yield from _comparison_lines(result, verbose=verbose)
+    for verdict in result.gates:
+        if verdict.gate.startswith("no-regression:"):
+            yield Line(text=verdict.line(), mood=_mood(verdict))
     for label in result.models:
         yield from _miss_lines(label, [record for record in result.records if record.model == label], verbose=verbose)
 
@@ -65,6 +70,24 @@ def _model_lines(label: str, model: ModelResult, result: RunResult, targets: Tar
     size = f", {model.size_bytes / 1e6:,.0f} MB" if model.size_bytes and model.size_bytes >= 500_000 else ""
     spoken = f", {printable(model.format)} format" if model.format else ""
     yield Line(text=f"{label}: {printable(model.spec)}{size}{spoken}", mood="title")
+    summary = model.summary
+    asked = any(rate.n for rate in summary.levels.values())
+    gates = {verdict.gate: verdict for verdict in result.gates if verdict.model == label}
+    if asked:
+        yield from _answer_lines(label, model, result, targets, whole=whole)
+    for text in speed_lines(model):
+        yield Line(text=text)
+    for verdict in (gates[name] for name in SPEED_GATES if name in gates):
+        yield Line(text=f"  {verdict.line()}", mood=_mood(verdict))
+    if asked:
+        yield _tier_line(model)
+    if gates:
+        yield _gates_line(gates)
+
+
+def _answer_lines(
+    label: str, model: ModelResult, result: RunResult, targets: Targets, *, whole: bool
+) -> Iterator[Line]:
     summary = model.summary
     gates = {verdict.gate: verdict for verdict in result.gates if verdict.model == label}
     for level in LEVELS:
@@ -80,9 +103,6 @@ def _model_lines(label: str, model: ModelResult, result: RunResult, targets: Tar
     yield from _failure_lines([record for record in result.records if record.model == label])
     if whole:
         yield Line(text="  skill: " + skill_line(summary, FloorReport(floors=result.floors)))
-    yield _tier_line(model)
-    if gates:
-        yield _gates_line(gates)
 
 
 def _rate_line(name: str, rate: Rate, target: float, verdict: Verdict | None) -> Line:

@@ -1,5 +1,6 @@
 """Gates on speed that a user asked for: a speedup over a reference, and a limit on one machine."""
 
+import math
 from collections.abc import Sequence
 
 from pytest_mcpbench.core.compare import Pair
@@ -51,29 +52,19 @@ def latency_verdict(label: str, limit: LatencyLimit, latency: Latency | None, ma
     PASS if the upper bound of the 90th percentile is within it, FAIL if the percentile is not, else UNDECIDED, as on
     any other machine; there `n` is 0. `rate` is the percentile in milliseconds.
     """
-    seen_ms = 1000 * latency.e2e_s.p90 if latency is not None and latency.e2e_s.p90 is not None else None
-    n, within = 0, 0
+    n = within = 0
+    seen_ms: float | None = None
     status: Status = "UNDECIDED"
     if limit.machine != machine:
-        named = f"was set for machine {limit.machine}" if limit.machine else "names no machine"
-        reason = f"the limit of {limit.ms:g} ms {named}, and this is {machine}"
-        step = f"to set it for this one: --mcp-target {LATENCY}:{label}={limit.ms:g}@{machine}"
-    elif latency is None or seen_ms is None:
+        reason, step = _elsewhere(label, limit, machine)
+    elif latency is None or latency.e2e_s.p90 is None:
         n = latency.n if latency is not None else 0
         reason = f"{n} requests are too few for a 90th percentile"
         step = f"time {samples_needed(0.9)} or more: --mcp-iterations"
     else:
         n, within = latency.n, sum(1000 * sample <= limit.ms for sample in latency.e2e_s.samples_s)
-        at_most_ms = 1000 * (latency.e2e_s.p90_at_most or float("inf"))
-        seen = f"90 % of {n} requests within {seen_ms:,.1f} ms (95 % sure: {at_most_ms:,.1f})"
-        status = "PASS" if at_most_ms <= limit.ms else "FAIL" if seen_ms > limit.ms else "UNDECIDED"
-        reason = f"{seen}, limit {limit.ms:g} ms"
-        steps = {
-            "PASS": "",
-            "FAIL": "look at first token and further tokens apart",
-            "UNDECIDED": "more --mcp-iterations",
-        }
-        step = steps[status]
+        seen_ms = 1000 * latency.e2e_s.p90
+        status, reason, step = _judge(n, seen_ms, 1000 * (latency.e2e_s.p90_at_most or math.inf), limit.ms)
     return Verdict(
         gate=LATENCY,
         model=label,
@@ -86,3 +77,20 @@ def latency_verdict(label: str, limit: LatencyLimit, latency: Latency | None, ma
         reason=reason,
         next_step=step,
     )
+
+
+def _elsewhere(label: str, limit: LatencyLimit, machine: str) -> tuple[str, str]:
+    named = f"was set for machine {limit.machine}" if limit.machine else "names no machine"
+    return (
+        f"the limit of {limit.ms:g} ms {named}, and this is {machine}",
+        f"to set it for this one: --mcp-target {LATENCY}:{label}={limit.ms:g}@{machine}",
+    )
+
+
+def _judge(n: int, seen_ms: float, at_most_ms: float, limit_ms: float) -> tuple[Status, str, str]:
+    reason = f"90 % of {n} requests within {seen_ms:,.1f} ms (95 % sure: {at_most_ms:,.1f}), limit {limit_ms:g} ms"
+    if at_most_ms <= limit_ms:
+        return "PASS", reason, ""
+    if seen_ms > limit_ms:
+        return "FAIL", reason, "see in the result which of first token and further tokens takes the time"
+    return "UNDECIDED", reason, "time more requests: --mcp-iterations"

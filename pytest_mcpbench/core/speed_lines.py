@@ -17,7 +17,8 @@ def speed_lines(model: ModelResult) -> Iterator[str]:
 
 
 def _latency_lines(found: Latency) -> Iterator[str]:
-    yield f"  latency    {_shown(found.e2e_s)}; {found.n} calls one at a time, {found.correct} of them right"
+    right = f"{found.n} calls one at a time, {found.correct} of them right"
+    yield f"  latency    {_shown(found.e2e_s)}{_too_few(found.e2e_s)}; {right}"
     yield f"    first token cold {_shown(found.ttft_cold_s)}; {found.prompt_tokens:,.0f} prompt tokens"
     held = f"{found.cached_prompt_tokens:,.0f} of them held" if found.cached_prompt_tokens else "nothing can be held"
     yield f"    first token warm {_shown(found.ttft_warm_s)}; {held}"
@@ -33,24 +34,28 @@ def _latency_lines(found: Latency) -> Iterator[str]:
 
 
 def _shown(times: Times) -> str:
-    """Mean and percentiles; the highest with its bound, or how many samples it would take."""
+    """The mean, and the percentiles that there are, the tails with their bounds."""
     known = [("p50", times.p50, None), ("p90", times.p90, times.p90_at_most), ("p99", times.p99, times.p99_at_most)]
     parts = [f"mean {_ms(times.mean)}"]
     for name, value, at_most in known:
-        if value is None:
-            needed = samples_needed(int(name[1:]) / 100)
-            return ", ".join([*parts, f"{name} takes {needed} calls"])
-        bound = f" (95 % sure: at most {_ms(at_most)})" if at_most is not None else ""
-        parts.append(f"{name} {_ms(value)}{bound}")
+        if value is not None:
+            bound = f" (95 % sure: at most {_ms(at_most)})" if at_most is not None else ""
+            parts.append(f"{name} {_ms(value)}{bound}")
     return ", ".join(parts)
+
+
+def _too_few(times: Times) -> str:
+    """How many calls the first percentile takes that is missing."""
+    known = [("p50", 0.50, times.p50), ("p90", 0.90, times.p90), ("p99", 0.99, times.p99)]
+    missing = next(((name, samples_needed(share)) for name, share, value in known if value is None), None)
+    return f", {missing[0]} takes {missing[1]} calls" if missing else ""
 
 
 def _ms(seconds: float) -> str:
     """Milliseconds with three digits that count, as far as there are any behind the point."""
     ms = 1000 * seconds
-    return (
-        f"{ms:,.0f} ms" if ms >= 100 else f"{ms:.1f} ms" if ms >= 10 else f"{ms:.2f} ms" if ms >= 1 else f"{ms:.3f} ms"
-    )
+    places = next((places for places, least in ((0, 100), (1, 10), (2, 1)) if float(f"{ms:.3g}") >= least), 3)
+    return f"{ms:,.{places}f} ms"
 
 
 def _throughput_lines(found: Throughput) -> Iterator[str]:

@@ -1,0 +1,65 @@
+"""What was timed, in lines; the numbers themselves are pinned by the plugin's tests."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_mcpbench.core.gate import TierResult
+from pytest_mcpbench.core.latency import times, to_mapping
+from pytest_mcpbench.core.run import ModelResult
+from pytest_mcpbench.core.speed_lines import speed_lines
+from pytest_mcpbench.core.summary import summarize
+from tests.core.test_latency import latency
+
+NO_TIER = TierResult(tier=None, set_by=None, reason="")
+
+
+def lines(timed: Any, throughput: dict[str, Any] | None = None) -> list[str]:
+    model = ModelResult(
+        spec="a",
+        fingerprint="b",
+        size_bytes=None,
+        tier=NO_TIER,
+        certified_tier=NO_TIER,
+        summary=summarize([]),
+        latency=timed if timed is None or isinstance(timed, dict) else to_mapping(timed),
+        throughput=throughput,
+    )
+    return list(speed_lines(model))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (12.3456, "12,346 ms"),
+        (0.0999999, "100 ms"),
+        (0.09994, "99.9 ms"),
+        (0.0123456, "12.3 ms"),
+        (0.00234567, "2.35 ms"),
+        (0.0001234, "0.123 ms"),
+    ],
+)
+def test_milliseconds_have_three_digits_that_count(seconds: float, shown: str) -> None:
+    assert lines(latency([seconds] * 3))[0].startswith(f"  latency    mean {shown}, p50 takes 5 calls; 3 calls")
+
+
+def test_three_hundred_calls_carry_every_percentile() -> None:
+    first = lines(latency([number / 1000 for number in range(1, 301)]))[0]
+    assert (
+        "p50 150 ms, p90 270 ms (95 % sure: at most 279 ms), p99 297 ms (95 % sure: at most 300 ms); 300 calls" in first
+    )
+
+
+def test_what_could_not_be_measured_is_said() -> None:
+    found = replace(latency([0.1] * 30), warmup_settled=False, cached_prompt_tokens=0.0, peak_memory_bytes=2_000_000)
+    text = "\n".join(lines(found))
+    assert "nothing can be held" in text
+    assert "a further token  none was written" in text
+    assert "cpu, 1 thread; warm-up 10 calls, which did not settle; peak memory 2 MB of the process" in text
+    assert "of the GPU" in "\n".join(lines(replace(found, memory_of="cuda", tpot_s=times([0.1]))))
+
+
+def test_what_was_not_measured_or_by_others_has_no_line() -> None:
+    assert lines(None) == []
+    assert lines({"mean_s": 0.1}, {"requests_per_s": 3}) == []
