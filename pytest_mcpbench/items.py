@@ -115,6 +115,22 @@ class GateItem(pytest.Item):
         return self.path, self.check.__code__.co_firstlineno - 1, self.name
 
 
+class RegressionItem(GateItem):
+    """One gate that holds a model against an earlier run; its function's other markers select it too."""
+
+    def __init__(self, *, check: Callable[..., bool], **kwargs: Any) -> None:
+        super().__init__(check=check, **kwargs)
+        marks: list[pytest.Mark] = getattr(check, "pytestmark", [])
+        self.own_markers += [mark for mark in marks if mark.name not in _MAKERS]
+
+    def runtest(self) -> None:
+        """Skip, and say why, where the two runs' times do not compare; else as any gate."""
+        since = self.bench.since
+        if since is not None and (reason := since.why_not(self.label, self.gate)):
+            pytest.skip(f"{self.label} is not compared with {since.earlier.name} in speed: {printable(reason)}")
+        super().runtest()
+
+
 class NoModelItem(pytest.Item):
     """What a suite's test becomes where no model was given."""
 
@@ -148,7 +164,10 @@ def make_items(collector: pytest.Module, name: str, obj: Callable[..., bool]) ->
     bench = session_of(collector.config)
     if bench is None or not bench.labels:
         return [NoModelItem.from_parent(collector, name=name)]
-    return list(_MAKERS[mark.name](collector, name, obj, bench, **mark.kwargs))
+    items = list(_MAKERS[mark.name](collector, name, obj, bench, **mark.kwargs))
+    for item in items:
+        item.own_markers += [other for other in marks.values() if other.name not in _MAKERS]
+    return items
 
 
 def _case_items(
@@ -194,6 +213,15 @@ def _comparison_items(
                 yield GateItem.from_parent(collector, name=item_name, check=check, label=label, gate=gate)
 
 
+def _regression_items(
+    collector: pytest.Module, name: str, check: Callable[..., bool], bench: BenchSession, gate: str
+) -> Iterator[pytest.Item]:
+    for label in bench.labels if bench.since is not None else ():
+        assert bench.since is not None
+        if gate in bench.since.gates(label):
+            yield RegressionItem.from_parent(collector, name=f"{name}[{label}]", check=check, label=label, gate=gate)
+
+
 def _batching_items(
     collector: pytest.Module, name: str, check: Callable[..., bool], bench: BenchSession
 ) -> Iterator[pytest.Item]:
@@ -226,6 +254,7 @@ _MAKERS: Mapping[str, Callable[..., Iterator[pytest.Item]]] = {
     "each_comparison": _comparison_items,
     "each_batching": _batching_items,
     "each_speed": _speed_items,
+    "each_regression": _regression_items,
     "each_quantized": _quantized_items,
 }
 """What makes the items of a suite's function, by the function's marker."""

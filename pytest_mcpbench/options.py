@@ -176,6 +176,13 @@ OPTIONS = (
     Option(name="strict", metavar="", help="let every missed case fail, beside the gates"),
     Option(name="missed", metavar="", help="run only the cases that the last run missed, without gates"),
     Option(
+        name="compare",
+        metavar="RUN|last|NAME",
+        parse=_text,
+        help="fail where a model is worse or slower than in this earlier run: a result file, 'last' for the latest "
+        "kept run of the same cases, a kept run's name, or the label of a model it has",
+    ),
+    Option(
         name="report",
         metavar="FILE.html",
         parse=_writable,
@@ -257,6 +264,7 @@ class BenchOptions:
     targets: Targets
     strict: bool
     missed: bool
+    compare: str | None
     report: Path | None
     markdown: Path | None
     json: Path | None

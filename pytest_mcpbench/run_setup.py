@@ -15,7 +15,8 @@ class Setup:
     """What a run is made of, as the options say it. `models` are (label or None, SPEC) pairs.
 
     `cache` and `shared` are folders: for answers kept between runs, and for the processes of this run;
-    `verify_batching` is how many cases are also answered alone, to compare.
+    `verify_batching` is how many cases are also answered alone, to compare; `compare` names the earlier run that this
+    one is held against, which may be among the kept ones in the folder `runs`.
     """
 
     models: tuple[tuple[str | None, str], ...]
@@ -31,6 +32,8 @@ class Setup:
     speed_tolerance: float = 0.1
     only_missed: bool = False
     verify_batching: int = 0
+    compare: str | None = None
+    runs: Path = Path()
     cache: Path | None = None
     shared: Path | None = None
 

@@ -24,14 +24,16 @@ from pytest_mcpbench.core.gate import GateMode, Verdict, check_gate
 from pytest_mcpbench.core.level import answer
 from pytest_mcpbench.core.plan import Generation, Request, plan
 from pytest_mcpbench.core.quantized import MISSING_REFERENCE, Subject, quantized_gates, quantized_verdict, subject_of
+from pytest_mcpbench.core.regression import find_earlier
 from pytest_mcpbench.core.score import Score, score
 from pytest_mcpbench.core.speed_limit import SPEED_GATES, speed_gates
-from pytest_mcpbench.core.summary import Rate, Summary, rate_of, summarize
+from pytest_mcpbench.core.summary import Summary, rate_of, summarize
 from pytest_mcpbench.models.answers import Answers
 from pytest_mcpbench.models.base import ModelInfo
 from pytest_mcpbench.models.engine import BatchReport
 from pytest_mcpbench.models.load import Source, resolve
 from pytest_mcpbench.run_setup import Setup, labelled
+from pytest_mcpbench.since import Since
 from pytest_mcpbench.speed import SpeedBench, SpeedLimits
 
 MEASURED_ONLY = "base"
@@ -105,6 +107,15 @@ class BenchSession:
         limits = SpeedLimits(iterations=setup.iterations, duration_s=setup.duration_s, tolerance=setup.speed_tolerance)
         cases = list(self.cases.values())
         return SpeedBench(self.sources, cases, setup.load, setup.settings, limits, self.on_batch)
+
+    @cached_property
+    def since(self) -> Since | None:
+        """This run beside the earlier one it is held against; None if none was named. Raises as `find_earlier`."""
+        if self.setup.compare is None or not self.labels:
+            return None
+        cases = list(self.cases.values())
+        earlier = find_earlier(self.setup.compare, self.setup.runs, cases, self.labels)
+        return Since(earlier, cases, self.setup.settings, self.speed, self._answers_at, self.info_of)
 
     @cached_property
     def tool_names(self) -> list[str]:
@@ -193,6 +204,8 @@ class BenchSession:
             )
         if gate in (asked := self.quantized_gates(label)):
             return quantized_verdict(gate, self._subject(asked[gate], gate), self.setup.targets)
+        if self.since is not None and gate in self.since.gates(label):
+            return self.since.verdict(label, gate)
         if gate in SPEED_GATES:
             return self.speed.verdict_of(label, gate, self.pairs, self.setup.targets)
         if gate in (compared := self.comparison_gates(label)):
@@ -201,11 +214,11 @@ class BenchSession:
             return compare_verdict(pair, level, paired(was, now), margin_of(pair, self.setup.targets))
         summary, targets = self.summary_of(label), self.setup.targets.for_bits(self.bits[label])
         mode: GateMode = "certified" if self.setup.gate == "certified" else "point"
-        if gate.startswith("tool:"):
+        rate, target = summary.levels.get(gate), targets.levels.get(gate)
+        if rate is None or target is None:
             tool = gate.removeprefix("tool:")
-            rate: Rate = summary.tools.get(tool, {}).get("level3", rate_of(0, 0))
-            return check_gate(gate, label, rate, targets.for_tool(tool), mode)
-        return check_gate(gate, label, summary.levels[gate], targets.levels[gate], mode)
+            rate, target = summary.tools.get(tool, {}).get("level3", rate_of(0, 0)), targets.for_tool(tool)
+        return check_gate(gate, label, rate, target, mode)
 
     def speed_gates(self, label: str) -> tuple[str, ...]:
         """The gates that a user asked for on the model's speed."""

@@ -47,9 +47,18 @@ def start(config: pytest.Config, options: BenchOptions) -> BenchSession:
         if options.missed:
             last_missed(config)
         bench = config.stash[SESSION] = BenchSession.start(_setup(config, options))
+        _find_earlier(bench)
     except McpBenchError as error:
         raise pytest.UsageError(printable(str(error))) from error
     return bench
+
+
+def _find_earlier(bench: BenchSession) -> None:
+    """Look for the run that this one is held against while there is nothing to lose yet."""
+    try:
+        _ = bench.since
+    except McpBenchError as error:
+        raise OptionError(f"--mcp-compare: {error}") from None
 
 
 def _check_format(name: str) -> None:
@@ -116,6 +125,8 @@ def _setup(config: pytest.Config, options: BenchOptions) -> Setup:
         speed_tolerance=options.speed_tolerance,
         only_missed=options.missed,
         verify_batching=options.verify_batching or 0,
+        compare=options.compare,
+        runs=runs_folder(config),
         cache=None if options.no_cache else config.rootpath / STATE_FOLDER / "cache",
         shared=Path(shared) if shared else None,
     )

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("models",),
     ("html", "publish"),
-    ("session", "speed", "measurements", "run_setup"),
+    ("session", "since", "speed", "measurements", "run_setup"),
     ("startup", "options", "outcome", "hookspecs"),
     ("items", "fixture", "terminal", "timed", "recorder"),
     ("plugin",),
