@@ -236,7 +236,11 @@ class BenchSession:
         return dict.fromkeys(quantized_gates(found or alone, self.setup.targets), found or alone)
 
     def _subject(self, pair: Pair, gate: str) -> Subject:
-        known = [self.info_of(side) if side in self.sources else None for side in (pair.before, pair.after)]
+        # A speed is known of models that were loaded to be timed; any other's are loaded now if need be.
+        known = [
+            (self.info_of(side) or self.answers[side].known()) if side in self.sources else None
+            for side in (pair.before, pair.after)
+        ]
         sides = (pair.before, pair.after) if gate.endswith("-loss") and pair.before in self.sources else ()
         answers = [self._answers_at(side, "level3") for side in sides]
         speed = self.speed.comparisons.get((pair.before, pair.after))

@@ -28,6 +28,9 @@ _SLACK = 0.98
 """A size may be so much below what its form takes: a model's norms and biases have another one."""
 
 
+_WORDS: dict[Status, str] = {"PASS": "holds", "FAIL": "does not hold", "UNDECIDED": "undecided"}
+"""What becomes of a claim, which decides about a run only where it is asked for."""
+
 _Found = tuple[Status, float | None, str, str]
 """What becomes of a gate: status, rate, reason, next step."""
 
@@ -106,8 +109,8 @@ class ClaimRow:
     verdict: Verdict
 
     def line(self) -> str:
-        """The row in one line: `int8 guide -75 % size: 29.5 % of finetuned in float32 …; bound: …; FAIL`."""
-        judged = self.verdict.status if self.verdict.rate is not None else "no data"
+        """The row in one line: `int8 guide -75 % size: 29.5 % of finetuned in float32 …; bound: …; does not hold`."""
+        judged = _WORDS[self.verdict.status] if self.verdict.rate is not None else "no data"
         return f"{self.verdict.model} guide {self.claim.words}: {self.measured}; bound: {self.bound}; {judged}"
 
 
@@ -202,7 +205,7 @@ def _speed_row(claim: Claim, subject: Subject) -> tuple[str, str, Verdict]:
     text = _UNKNOWN if bound is None else f"at most {bound.factor:.2f}x by smaller weights ({bound.reason})"
     if subject.speed is None:
         reason = f"speed was not measured for target {claim.value:g}x; bound: {text}"
-        step = "measure it in the same run: select the latency suite too"
+        step = "measure it in the same run: -m 'latency or comparison'"
         return "speed not measured", text, _no_data(subject, claim.gate, claim.value, reason, step)
     verdict = check_speedup(subject.speed, claim.value, bound.factor if bound and bound.binds else None)
     if bound and bound.binds and claim.value > bound.factor:

@@ -91,6 +91,16 @@ class Answers:
         """What the model is; None as long as no answer was asked for."""
         return self._info
 
+    def known(self) -> ModelInfo:
+        """What the model is; it is loaded to find out, and let go again, where nothing was asked of it yet."""
+        if self._info is None and self.shared is not None:
+            self._read_shared(self.shared)
+        if self._info is None:
+            found = self._loaded().info
+            self.close()
+            return found
+        return self._info
+
     def close(self) -> None:
         """Let the model go; answers stay."""
         if self._stream is not None:
