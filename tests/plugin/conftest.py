@@ -104,10 +104,11 @@ def bench(pytester: pytest.Pytester) -> Bench:
 
 
 def totals(run: Row) -> Row:
-    """What two runs over the same cases must agree in: everything but the time."""
+    """What two runs over the same cases must agree in: everything but the time and the batch size."""
     return {
         **run,
         "created": None,
+        "settings": {**run["settings"], "batch_size": None},
         "records": sorted(run["records"], key=lambda record: (record["model"], record["case"])),
     }
 
