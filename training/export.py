@@ -61,9 +61,10 @@ def training_facts(report: TrainingReport, rows: Sequence[Case], files: Sequence
         "machine": asdict(report.machine),
         "seconds": round(report.seconds, 1),
         "best": asdict(report.best),
-        "row_hashes": sorted({row_hash(case) for case in rows}),
     }
-    return json.dumps(facts, indent=1) + "\n"
+    # The rows fill one long line: there are as many as a hundred thousand.
+    hashes = json.dumps({case.id: row_hash(case) for case in rows}, separators=(",", ":"))
+    return f'{json.dumps(facts, indent=1)[:-2]},\n "rows": {hashes}\n}}\n'
 
 
 def write_records(folder: Path, report: TrainingReport, rows: Sequence[Case], files: Sequence[DataFile]) -> None:

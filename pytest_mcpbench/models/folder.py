@@ -107,8 +107,8 @@ def trained_on(folder: Path) -> tuple[str, ...]:
     """The hashes of the rows that the model in the folder was trained on; empty where its training left none."""
     if not (folder / TRAINING).is_file():
         return ()
-    hashes = read_json(folder / TRAINING).get("row_hashes", [])
-    return tuple(str(row) for row in hashes) if isinstance(hashes, list) else ()
+    rows = read_json(folder / TRAINING).get("rows", {})
+    return tuple(str(found) for found in rows.values()) if isinstance(rows, dict) else ()
 
 
 def trained_format(folder: Path) -> str | None:

@@ -113,7 +113,7 @@ def test_a_finished_folder_holds_the_adapter_what_it_saw_and_the_report(
     tensors = load_file(tmp_path / "out" / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in tensors.values()} == {torch.bfloat16}
     facts = json.loads((tmp_path / "out" / "mcpbench_training.json").read_text())
-    assert facts["row_hashes"] == sorted({row_hash(case) for case in data.train})
+    assert facts["rows"] == {case.id: row_hash(case) for case in data.train}
     assert facts["files"][0]["rows"] == 29
     assert facts["config"]["lora_r"] == 4
     assert read_report(tmp_path / "out") == report
@@ -121,7 +121,7 @@ def test_a_finished_folder_holds_the_adapter_what_it_saw_and_the_report(
     assert [evaluation.step for evaluation in report.evaluations] == [4, 8]
     assert report.points[0].train_loss > report.points[-1].train_loss
     merged = load_model(resolve(str(tmp_path / "out" / "merged")), LoadOptions(device="cpu"))
-    assert merged.info.trained_on == tuple(facts["row_hashes"])
+    assert merged.info.trained_on == tuple(facts["rows"].values())
 
 
 def test_only_wrong_rows_are_written_out_and_the_scores_are_those_of_writing_all(

@@ -84,7 +84,7 @@ def test_progress_counts_the_layers(checkpoint: Path, tmp_path: Path) -> None:
 )
 def test_an_adapter_is_merged_as_peft_merges_it(settings: dict[str, Any], checkpoint: Path, tmp_path: Path) -> None:
     merged = save_lora(tmp_path / "adapter", checkpoint, **settings)
-    (tmp_path / "adapter" / TRAINING).write_text('{"row_hashes": ["abc"]}')
+    (tmp_path / "adapter" / TRAINING).write_text('{"rows": {"row": "abc"}}')
     run(tmp_path / "adapter", tmp_path / "out", "--quantization", "none")
     with torch.inference_mode():
         expected = merged(torch.tensor([IDS])).logits[0].numpy()
