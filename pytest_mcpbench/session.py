@@ -237,14 +237,14 @@ class BenchSession:
 
     def _subject(self, pair: Pair, gate: str) -> Subject:
         # A speed is known of models that were loaded to be timed; any other's are loaded now if need be.
-        known = [
+        whole, own = (
             (self.info_of(side) or self.answers[side].known()) if side in self.sources else None
             for side in (pair.before, pair.after)
-        ]
+        )
         sides = (pair.before, pair.after) if gate.endswith("-loss") and pair.before in self.sources else ()
         answers = [self._answers_at(side, "level3") for side in sides]
         speed = self.speed.comparisons.get((pair.before, pair.after))
-        return subject_of(pair, *known, paired(*answers) if answers else None, speed)
+        return subject_of(pair, whole, own, paired(*answers) if answers else None, speed)
 
     def _answers_at(self, label: str, level: str) -> dict[str, bool | None]:
         return {case.id: answer(self.score_of(label, case), level) for case in self.run_cases(label)}
