@@ -16,6 +16,7 @@ from pytest_mcpbench.core.floors import floor_report
 from pytest_mcpbench.core.formats import ParseResult, parse, parsed
 from pytest_mcpbench.core.gate import certified_tier, check_gates, targets_of, tier_of
 from pytest_mcpbench.core.kept import keep
+from pytest_mcpbench.core.latency import to_mapping as latency_mapping
 from pytest_mcpbench.core.plan import FinishReason, Generation
 from pytest_mcpbench.core.result import (
     Environment,
@@ -32,7 +33,11 @@ from pytest_mcpbench.core.result import (
 from pytest_mcpbench.core.score import score
 from pytest_mcpbench.core.speed import compare_speed
 from pytest_mcpbench.core.summary import summarize
+from pytest_mcpbench.core.throughput import Throughput
+from pytest_mcpbench.core.throughput import to_mapping as throughput_mapping
 from pytest_mcpbench.errors import ResultError
+from tests.core.test_latency import latency
+from tests.core.test_throughput import rate
 
 SCHEMA = json.loads(Path(result_module.__file__).with_name("run.schema.json").read_text(encoding="utf-8"))
 
@@ -74,7 +79,10 @@ def run_of(texts: list[str], finish: FinishReason = "stop") -> RunResult:
         tier=tier_of(summary),
         certified_tier=certified_tier(summary),
         summary=summary,
-        throughput={"tokens_per_s": 12.5},
+        latency=latency_mapping(latency([0.5] * 30)),
+        throughput=throughput_mapping(
+            Throughput(batch_size=4, threads=2, device="cpu", batches=(rate(1, 10), rate(4, 20)), knee=4)
+        ),
     )
     return RunResult(
         created="2025-01-31T12:00:00+00:00",
