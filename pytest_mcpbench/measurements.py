@@ -102,15 +102,13 @@ class ThroughputTest:
 
     def sweep(self) -> Throughput:
         """The rates at growing batch sizes, as long as they gain and fit; all of them take about the duration again."""
-        bench = self._bench
-        known = bench.throughputs.get(self._label)
-        rates = {batch.batch_size: batch for batch in (known.batches if known else ())}
+        bench, known = self._bench, self._known()
         swept: list[BatchRate] = []
-        for size in sorted({*SWEEP, *rates}):
+        for size in sorted({*SWEEP, *known}):
             if is_over(swept) or not fits(self._model, bench.requests, bench.settings, size):
                 break
-            swept.append(rates.get(size) or self._measure(size, bench.limits.duration_s / len(SWEEP)))
-        return self._keep([*rates.values(), *swept])
+            swept.append(known.get(size) or self._measure(size, bench.limits.duration_s / len(SWEEP)))
+        return self._keep(swept)
 
     def _measure(self, batch_size: int, duration_s: float) -> BatchRate:
         """The rates with so many requests on their way at once, over so many seconds behind the ramp.
@@ -140,8 +138,13 @@ class ThroughputTest:
                 break
         return steady_rate(done, batch_size)
 
+    def _known(self) -> dict[int, BatchRate]:
+        known = self._bench.throughputs.get(self._label)
+        return {batch.batch_size: batch for batch in (known.batches if known else ())}
+
     def _keep(self, rates: Sequence[BatchRate]) -> Throughput:
-        by_size = {batch.batch_size: batch for batch in rates}
+        # Tests run in any order: what the other one measured stays.
+        by_size = self._known() | {batch.batch_size: batch for batch in rates}
         batches = tuple(by_size[size] for size in sorted(by_size))
         found = self._bench.throughputs[self._label] = Throughput(
             batch_size=self.batch_size,

@@ -1,6 +1,7 @@
 """What was timed of a model, in lines of text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pytest_mcpbench.core.latency import Latency, Times, read_latency, samples_needed
 from pytest_mcpbench.core.run import ModelResult
@@ -14,6 +15,51 @@ def speed_lines(model: ModelResult) -> Iterator[str]:
         yield from _latency_lines(latency)
     if throughput is not None:
         yield from _throughput_lines(throughput)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedTable:
+    """Figures for a page: each row has a model's label and a cell for every column."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+_LATENCY_COLUMNS = (
+    *("mean", "p50", "p90", "p99", "first token cold, p50", "first token warm, p50", "a further token, mean"),
+    *("prompt tokens", "of them held", "output tokens", "right", "threads", "memory"),
+)
+_BATCH_COLUMNS = ("batch size", "requests/s", "tokens/s", "right calls/s", "threads")
+
+
+def speed_tables(models: Mapping[str, ModelResult]) -> list[SpeedTable]:
+    """A table of latency and one of throughput, each where some model was timed."""
+    latencies = {label: found for label, model in models.items() if (found := read_latency(model.latency))}
+    throughputs = {label: found for label, model in models.items() if (found := read_throughput(model.throughput))}
+    rows = tuple((label, _latency_cells(found)) for label, found in latencies.items())
+    batches = tuple((label, cells) for label, found in throughputs.items() for cells in _batch_cells(found))
+    tables = (
+        SpeedTable(title="Latency", columns=_LATENCY_COLUMNS, rows=rows),
+        SpeedTable(title="Throughput", columns=_BATCH_COLUMNS, rows=batches),
+    )
+    return [table for table in tables if table.rows]
+
+
+def _latency_cells(found: Latency) -> tuple[str, ...]:
+    e2e, cold, warm, further = found.e2e_s, found.ttft_cold_s, found.ttft_warm_s, found.tpot_s
+    timed = (e2e.mean, e2e.p50, e2e.p90, e2e.p99, cold.p50, warm.p50, further.mean if further else None)
+    memory = f"{found.peak_memory_bytes / 1e6:,.0f} MB" if found.peak_memory_bytes is not None else "-"
+    tokens = (f"{found.prompt_tokens:,.0f}", f"{found.cached_prompt_tokens:,.0f}", f"{found.output_tokens:,.1f}")
+    shown = tuple(_ms(value) if value is not None else "-" for value in timed)
+    return (*shown, *tokens, f"{found.correct} of {found.n}", str(found.threads), memory)
+
+
+def _batch_cells(found: Throughput) -> Iterator[tuple[str, ...]]:
+    for batch in found.batches:
+        size = f"{batch.batch_size} (knee)" if batch.batch_size == found.knee else str(batch.batch_size)
+        rates = (f"{batch.requests_per_s:,.2f}", f"{batch.tokens_per_s:,.1f}", f"{batch.correct_per_s:,.2f}")
+        yield (size, *rates, str(found.threads))
 
 
 def _latency_lines(found: Latency) -> Iterator[str]:

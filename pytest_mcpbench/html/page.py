@@ -13,8 +13,10 @@ from pytest_mcpbench.core.diagnose import diagnose
 from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.headline import headline_of
 from pytest_mcpbench.core.history import PastModel
+from pytest_mcpbench.core.quantized import claims_of
 from pytest_mcpbench.core.remedy import remedies
 from pytest_mcpbench.core.run import RunResult
+from pytest_mcpbench.core.speed_lines import speed_tables
 from pytest_mcpbench.core.summary import show_percent
 from pytest_mcpbench.core.text import visible
 from pytest_mcpbench.errors import MissingExtraError, ResultError
@@ -89,6 +91,7 @@ def _environment() -> Any:
         matrix_of=view.matrix_of,
         failures_of=view.failures_of,
         flips=flips,
+        claims_of=claims_of,
         flips_linked=FLIPS_LINKED,
         skill_line=skill_line,
         latency_s=average_latency_s,
@@ -136,9 +139,11 @@ def _figures(result: RunResult, extras: Extras) -> list[tuple[str, str, str]]:
 
 
 def _timing_tables(result: RunResult) -> list[tuple[str, list[str], list[tuple[str, list[str]]]]]:
-    """Title, columns and rows of what was timed: whatever plain numbers the result holds, a row for each model."""
-    tables = []
-    for section in ("latency", "throughput"):
+    """Title, columns and rows of what was timed; of times that something else measured, whatever plain numbers."""
+    known = speed_tables(result.models)
+    tables = [(table.title, list(table.columns), [(label, list(row)) for label, row in table.rows]) for table in known]
+    done = {table.title.lower() for table in known}
+    for section in (name for name in ("latency", "throughput") if name not in done):
         figures: dict[str, Mapping[str, str]] = {}
         for label, model in result.models.items():
             found: Mapping[str, object] = getattr(model, section) or {}

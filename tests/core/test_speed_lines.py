@@ -8,25 +8,24 @@ import pytest
 from pytest_mcpbench.core.gate import TierResult
 from pytest_mcpbench.core.latency import times, to_mapping
 from pytest_mcpbench.core.run import ModelResult
-from pytest_mcpbench.core.speed_lines import speed_lines
+from pytest_mcpbench.core.speed_lines import speed_lines, speed_tables
 from pytest_mcpbench.core.summary import summarize
+from pytest_mcpbench.core.throughput import Throughput
+from pytest_mcpbench.core.throughput import to_mapping as throughput_mapping
 from tests.core.test_latency import latency
+from tests.core.test_throughput import rate
 
 NO_TIER = TierResult(tier=None, set_by=None, reason="")
 
 
+EMPTY = ModelResult(
+    spec="a", fingerprint="b", size_bytes=None, tier=NO_TIER, certified_tier=NO_TIER, summary=summarize([])
+)
+
+
 def lines(timed: Any, throughput: dict[str, Any] | None = None) -> list[str]:
-    model = ModelResult(
-        spec="a",
-        fingerprint="b",
-        size_bytes=None,
-        tier=NO_TIER,
-        certified_tier=NO_TIER,
-        summary=summarize([]),
-        latency=timed if timed is None or isinstance(timed, dict) else to_mapping(timed),
-        throughput=throughput,
-    )
-    return list(speed_lines(model))
+    mapping = timed if timed is None or isinstance(timed, dict) else to_mapping(timed)
+    return list(speed_lines(replace(EMPTY, latency=mapping, throughput=throughput)))
 
 
 @pytest.mark.parametrize(
@@ -63,3 +62,20 @@ def test_what_could_not_be_measured_is_said() -> None:
 def test_what_was_not_measured_or_by_others_has_no_line() -> None:
     assert lines(None) == []
     assert lines({"mean_s": 0.1}, {"requests_per_s": 3}) == []
+
+
+def test_a_page_gets_a_row_for_each_model_and_batch_size() -> None:
+    timed = {"int8": replace(EMPTY, latency=to_mapping(latency([0.5] * 30)))}
+    batches = Throughput(batch_size=4, threads=2, device="cpu", batches=(rate(1, 10), rate(4, 20)), knee=4)
+    tables = speed_tables({"base": EMPTY, **timed, "x": replace(EMPTY, throughput=throughput_mapping(batches))})
+    assert [(table.title, [label for label, _ in table.rows]) for table in tables] == [
+        ("Latency", ["int8"]),
+        ("Throughput", ["x", "x"]),
+    ]
+    for table in tables:
+        assert {len(cells) for _, cells in table.rows} == {len(table.columns)}
+    ((_, cells),) = tables[0].rows
+    assert dict(zip(tables[0].columns, cells, strict=True))["p90"] == "500 ms"
+    assert dict(zip(tables[0].columns, cells, strict=True))["p99"] == "-"
+    assert tables[1].rows[1][1][:2] == ("4 (knee)", "20.00")
+    assert speed_tables({"base": EMPTY}) == []

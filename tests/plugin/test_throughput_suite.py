@@ -65,3 +65,12 @@ def test_a_sweep_ends_where_larger_batches_gain_nothing(bench: Bench, monkeypatc
     throughput = bench.result()["models"]["x"]["throughput"]
     assert [batch["batch_size"] for batch in throughput["batches"]] == [1, 2, 4]
     assert throughput["knee"] == 1
+
+
+def test_a_sweep_that_ran_first_stays_and_the_longer_measurement_wins(bench: Bench) -> None:
+    args = ("--mcp-model=x=null:echo", "--mcp-duration=60", "--pyargs")
+    suite = "pytest_mcpbench.suites.test_throughput"
+    run(bench, *args, f"{suite}::test_batch_sizes", f"{suite}::test_throughput", marks="throughput")
+    throughput = bench.result()["models"]["x"]["throughput"]
+    assert [batch["batch_size"] for batch in throughput["batches"]] == [1, 2, 4, 8, 16, 32]
+    assert (throughput["knee"], throughput["batches"][2]["seconds"]) == (32, pytest.approx(60, abs=0.5))
