@@ -8,7 +8,7 @@ from pytest_mcpbench.core.comparison_lines import COLUMNS, average_latency_s, fl
 from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.gate import Verdict
 from pytest_mcpbench.core.headline import Decision, Headline, headline_of
-from pytest_mcpbench.core.quantized import claim_rows, subjects_of
+from pytest_mcpbench.core.quantized import claims_of
 from pytest_mcpbench.core.run import RunResult
 from pytest_mcpbench.core.summary import NO_TOOL, Rate, show_percent
 from pytest_mcpbench.core.text import printable
@@ -123,8 +123,7 @@ def _comparisons(result: RunResult) -> Iterator[str]:
             more = f" and {len(cases) - _FLIPS} more" if len(cases) > _FLIPS else ""
             if cases:
                 lines.append(f"- {word}: {', '.join(code(case) for case in cases[:_FLIPS])}{more}")
-        found = [subject for subject in subjects_of(result) if subject.label == comparison.after]
-        lines += [f"- {escape(row.line(), 400)}" for subject in found for row in claim_rows(subject)]
+        lines += [f"- {escape(row.line(), 400)}" for row in claims_of(result, comparison)]
         yield "\n".join(lines)
         changed = [(tool, found) for tool, found in comparison.tools.items() if found.n]
         if changed and comparison.relation == "better-than":

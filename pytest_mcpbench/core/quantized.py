@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from pytest_mcpbench.core.claims import GUIDE, Claim
-from pytest_mcpbench.core.compare import Pair, Paired, compare_verdict
+from pytest_mcpbench.core.compare import Comparison, Pair, Paired, compare_verdict
 from pytest_mcpbench.core.gate import Status, Verdict, show_target
 from pytest_mcpbench.core.pairs import bits_of
 from pytest_mcpbench.core.run import RunResult
@@ -138,6 +138,12 @@ def subjects_of(result: RunResult) -> Iterator[Subject]:
             pair = Pair(before=found.before, after=found.after, relation=found.relation, bits=bits[found.after])
             sides = result.models.get(found.before), result.models.get(found.after)
             yield subject_of(pair, *sides, found.levels.get("level3"), found.speed)
+
+
+def claims_of(result: RunResult, comparison: Comparison) -> tuple[ClaimRow, ...]:
+    """The rows of a run's quantized model beside the one in this comparison; none where it is about another one."""
+    found = [subject for subject in subjects_of(result) if subject.label == comparison.after]
+    return tuple(row for subject in found if subject.reference == comparison.before for row in claim_rows(subject))
 
 
 def quantized_gates(pair: Pair, targets: Targets) -> list[str]:

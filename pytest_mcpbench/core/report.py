@@ -11,7 +11,7 @@ from pytest_mcpbench.core.level import LEVELS
 from pytest_mcpbench.core.match import Mismatch
 from pytest_mcpbench.core.pairs import bits_of, records_of
 from pytest_mcpbench.core.plan import Generation
-from pytest_mcpbench.core.quantized import claim_rows, subjects_of
+from pytest_mcpbench.core.quantized import SIZE, claims_of
 from pytest_mcpbench.core.result import ModelResult, Record, RunResult
 from pytest_mcpbench.core.score import Score
 from pytest_mcpbench.core.speed_limit import SPEED_GATES
@@ -177,13 +177,12 @@ def _comparison_lines(result: RunResult, *, verbose: bool) -> Iterator[Line]:
             sides = records_of(result, comparison.before), records_of(result, comparison.after)
             for text in flip_lines(comparison, *sides, every=verbose):
                 yield Line(text=f"  {text}")
+        for row in claims_of(result, comparison):
+            gates = (v for v in result.gates if (v.model, v.gate) == (comparison.after, row.claim.gate))
+            yield Line(text=f"    {row.line()}", mood=_mood(next(gates, None)))
     for verdict in result.gates:
-        if verdict.gate.startswith(("better-than:", "no-worse-than:")):
+        if verdict.gate.startswith(("better-than:", "no-worse-than:")) or verdict.gate == SIZE:
             yield Line(text=f"  {verdict.line()}", mood=_mood(verdict))
-    for subject in subjects_of(result):
-        for row in claim_rows(subject):
-            gated = next((v for v in result.gates if (v.model, v.gate) == (subject.label, row.claim.gate)), None)
-            yield Line(text=f"  {row.line()}", mood=_mood(gated))
 
 
 def _miss_lines(label: str, records: Sequence[Record], *, verbose: bool) -> Iterator[Line]:

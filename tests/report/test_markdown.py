@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from pytest_mcpbench.core.markdown import code, escape, markdown_of
 from pytest_mcpbench.core.result import to_json
 from pytest_mcpbench.core.run import RunResult
+from pytest_mcpbench.core.weights import Weights
+from pytest_mcpbench.html.page import render_report
 
 COLUMNS = ("level3", "level4", "level1", "level2")
 
@@ -79,3 +82,16 @@ def test_escaped_text_holds_no_markup(text: str) -> None:
     shown = escape(text)
     assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]|<>]", shown)
     assert "\n" not in shown
+
+
+def test_the_guides_claims_stand_beside_what_was_measured(run: RunResult) -> None:
+    weights = {
+        "finetuned": Weights(dtype="float32", bits=32, size_bytes=1_072_000_000),
+        "int8": Weights(dtype="int8", bits=8, size_bytes=316_000_000),
+    }
+    models = {label: replace(model, weights=weights.get(label)) for label, model in run.models.items()}
+    text = markdown_of(replace(run, models=models))
+    assert "- int8 guide -75 % size: 29.5 % of finetuned in float32 (316 MB of 1,072 MB" in text
+    assert "bound: at most 4.00x by smaller weights (float32 to int8); no data" in text
+    assert text.count("guide &lt; ") == 2
+    assert 'data-claim="int8-size"' in render_report(replace(run, models=models))
