@@ -127,7 +127,7 @@ class RegressionItem(GateItem):
         """Skip, and say why, where the two runs' times do not compare; else as any gate."""
         since = self.bench.since
         if since is not None and (reason := since.why_not(self.label, self.gate)):
-            pytest.skip(f"{self.label} is not compared with {since.earlier.name} in speed: {printable(reason)}")
+            pytest.skip(printable(reason))
         super().runtest()
 
 

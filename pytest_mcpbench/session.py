@@ -19,12 +19,12 @@ from pytest_mcpbench.core.compare import (
     quantized_bits,
 )
 from pytest_mcpbench.core.dataset import CaseReader, read_tools
+from pytest_mcpbench.core.earlier import find_earlier
 from pytest_mcpbench.core.formats import ParseResult
 from pytest_mcpbench.core.gate import GateMode, Verdict, check_gate
 from pytest_mcpbench.core.level import answer
 from pytest_mcpbench.core.plan import Generation, Request, plan
 from pytest_mcpbench.core.quantized import MISSING_REFERENCE, Subject, quantized_gates, quantized_verdict, subject_of
-from pytest_mcpbench.core.regression import find_earlier
 from pytest_mcpbench.core.score import Score, score
 from pytest_mcpbench.core.speed_limit import SPEED_GATES, speed_gates
 from pytest_mcpbench.core.summary import Summary, rate_of, summarize

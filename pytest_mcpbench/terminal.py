@@ -106,8 +106,8 @@ def header_lines(bench: BenchSession) -> list[str]:
     lines = [f"mcpbench: {len(bench.cases)} case{'' if len(bench.cases) == 1 else 's'}; {models}"]
     notice = certifiable_notice(len(bench.cases), bench.setup.targets) if bench.setup.gate == "certified" else None
     small = [margin_notice(len(bench.cases), pair, margin_of(pair, bench.setup.targets)) for pair in bench.pairs]
-    since = bench.since.header() if bench.since is not None else None
-    return [*lines, *(f"mcpbench: {printable(text)}" for text in (since, notice, *small) if text)]
+    since = bench.since.header() if bench.since is not None else []
+    return [*lines, *(f"mcpbench: {printable(text)}" for text in (*since, notice, *small) if text)]
 
 
 def write_first_use(reporter: "pytest.TerminalReporter", bench: BenchSession) -> None:

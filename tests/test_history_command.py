@@ -67,7 +67,7 @@ def test_runs_unlike_the_latest_are_marked_and_not_held_against_it() -> None:
     assert "[other cases]" in done.output
     assert "  ! run-1  median" in done.output
     assert "since run-1: " in done.output
-    assert "no-regression:speed" not in done.output
+    assert "PASS no-regression:speed finetuned: since run-0: " in done.output
 
 
 def test_json_has_the_points_and_the_verdicts() -> None:

@@ -1,7 +1,7 @@
 """`mcpbench history`: how each metric went over the kept runs, and whether the latest is a regression."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from pytest_mcpbench.commands.shared import load, new_app, show
+from pytest_mcpbench.core.earlier import Earlier
 from pytest_mcpbench.core.gate import Verdict
 from pytest_mcpbench.core.history import PastModel, past_models
-from pytest_mcpbench.core.regression import Earlier, verdicts_between
+from pytest_mcpbench.core.regression import accuracy_between, speed_between
 from pytest_mcpbench.core.trend import DEFAULT_METRICS, Trend, check_metrics, trend_lines, trends
 from pytest_mcpbench.errors import OptionError, ResultError
 from pytest_mcpbench.publish import need_report
@@ -60,16 +61,32 @@ def history(
 
 
 def _verdicts(folder: Path, past: Sequence[PastModel], label: str | None) -> Iterator[Verdict]:
-    """For each label, what the latest run says beside the latest before it that ran the same cases."""
+    """For each label, what the latest answers and times say beside the ones before them that are like them."""
     for name in dict.fromkeys(model.label for model in past if label in (None, model.label)):
         runs = [model for model in past if model.label == name]
-        before = next((model for model in reversed(runs[:-1]) if model.cases == runs[-1].cases), None)
-        if before is not None:
-            then, now = folder / before.file, folder / runs[-1].file
-            earlier = Earlier(name=before.file.removesuffix(".json"), path=then, result=load(then))
-            for verdict in verdicts_between(earlier, load(now), name):
-                if isinstance(verdict, Verdict):
-                    yield verdict
+        answered = [model for model in runs if model.levels and any(rate.n for rate in model.levels.values())]
+        if both := _last_two(answered, lambda model: model.cases):
+            yield from accuracy_between(_earlier(folder, both[0]), load(folder / both[1].file), name)
+        timed = [model for model in runs if model.latency is not None]
+        if both := _last_two(timed, lambda model: (model.latency and model.latency.cases, _machine(model))):
+            found = speed_between(_earlier(folder, both[0]), load(folder / both[1].file), name)
+            if found is not None:
+                yield found
+
+
+def _last_two(runs: Sequence[PastModel], key: Callable[[PastModel], object]) -> tuple[PastModel, PastModel] | None:
+    """The latest run, with the latest before it that has the same key in front."""
+    before = next((model for model in reversed(runs[:-1]) if key(model) == key(runs[-1])), None)
+    return None if before is None else (before, runs[-1])
+
+
+def _machine(model: PastModel) -> str | None:
+    return model.asked.machine if model.asked else None
+
+
+def _earlier(folder: Path, model: PastModel) -> Earlier:
+    path = folder / model.file
+    return Earlier(name=path.stem, path=path, result=load(path))
 
 
 def _payload(found: Sequence[Trend], verdicts: Sequence[Verdict]) -> dict[str, object]:

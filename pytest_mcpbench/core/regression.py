@@ -1,66 +1,27 @@
-"""A run held against an earlier one: which one, and whether a model has become worse or slower since."""
+"""A run held against an earlier one: whether a model has become worse or slower since."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from pytest_mcpbench.core.alike import Circumstances, circumstances, forbids, remarks
-from pytest_mcpbench.core.case import ExpectedCall, Message
 from pytest_mcpbench.core.compare import COMPARED_LEVELS, Paired, paired
+from pytest_mcpbench.core.earlier import Earlier
 from pytest_mcpbench.core.gate import Status, Verdict
 from pytest_mcpbench.core.latency import Latency, read_latency
 from pytest_mcpbench.core.pairs import records_of
-from pytest_mcpbench.core.result import read_result
 from pytest_mcpbench.core.run import RunResult
-from pytest_mcpbench.core.speed import SpeedComparison, compare_apart
+from pytest_mcpbench.core.speed import SHARED_TOLERANCE, SpeedComparison, compare_apart
 from pytest_mcpbench.core.summary import rate_of, show_percent
-from pytest_mcpbench.errors import OptionError, ResultError
 
 PREFIX = "no-regression:"
 SPEED_GATE = f"{PREFIX}speed"
-GATES = (*(f"{PREFIX}{level}" for level in COMPARED_LEVELS), SPEED_GATE)
-"""The gates of a model that an earlier run has too."""
-
-LAST = "last"
+ANSWER_GATES = tuple(f"{PREFIX}{level}" for level in COMPARED_LEVELS)
+"""The gates of a model whose answers an earlier run has, and before them the one of a model that it timed."""
 
 NOT_IN_TURN = 3
 """By how much the tolerance grows for times that were not measured in turn: the machine may have been busier."""
 
 _LOOK = "read the flips: mcpbench compare {earlier} RUN.json"
-
-
-class Asked(Protocol):
-    """What two runs' cases have in common: an id, what is asked and what answers it."""
-
-    @property
-    def id(self) -> str:
-        """The case's id."""
-        ...
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation."""
-        ...
-
-    @property
-    def alternatives(self) -> tuple[tuple[ExpectedCall, ...], ...]:
-        """The right answers."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    """An earlier run: the name it goes by, and its file."""
-
-    name: str
-    path: Path
-    result: RunResult
-
-    def shared_cases(self, cases: Iterable[Asked]) -> frozenset[str]:
-        """The ids of those cases that it ran too, with equal words and equal answers."""
-        known = {case.id: (case.messages, case.alternatives) for case in self.result.cases.items}
-        return frozenset(case.id for case in cases if known.get(case.id) == (case.messages, case.alternatives))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,40 +30,6 @@ class Timed:
 
     latency: Latency | None
     beside: Mapping[str, SpeedComparison]
-
-
-def find_earlier(text: str, folder: Path, cases: Sequence[Asked], labels: Sequence[str]) -> Earlier:
-    """The run that a text names: a result file, `last`, a kept run's name or its beginning, or a model's label.
-
-    `last` is the kept run that ran the most of these cases, a label the latest that has a model so named; both are
-    looked for among the runs in the folder that share a label and a case with this one.
-    Raises OptionError if there is none, or if the run has none of the labels; ResultError for a file that is broken.
-    """
-    if Path(text).is_file():
-        return _sharing(Path(text), text, labels)
-    kept = sorted(folder.glob("*.json"), reverse=True) if folder.is_dir() else []
-    named = [path for path in kept if path.stem == text] or [path for path in kept if path.stem.startswith(text)]
-    if text != LAST and len(named) > 1:
-        raise OptionError(f"{text!r} begins the names of {len(named)} runs in {folder}; write more of one's name")
-    if text != LAST and named:
-        return _sharing(named[0], named[0].stem, labels)
-    best: Earlier | None = None
-    most = 0
-    for path in kept:
-        found = _read_kept(path, labels)
-        if found is None or (text != LAST and text not in found.result.models):
-            continue
-        count = len(found.shared_cases(cases))
-        if count > most:
-            best, most = found, count
-        if most == len(cases) or (most and text != LAST):
-            break
-    if best is None:
-        raise OptionError(
-            f"{text!r}: no such file, and no run in {folder} {_wanted(text)} has a model ({', '.join(labels)}) and a "
-            "case in common with this one; run once without --mcp-compare, or name a result file"
-        )
-    return best
 
 
 def accuracy_verdict(
@@ -195,39 +122,19 @@ def speed_verdict(earlier: Earlier, found: SpeedComparison, now: Circumstances) 
     )
 
 
-def verdicts_between(earlier: Earlier, now: RunResult, label: str, tolerance: float = 0.1) -> Iterator[Verdict | str]:
-    """The verdicts on a model of a finished run, since an earlier one; in place of the speed's, why there is none."""
-    here = circumstances(now, label)
-    shared = earlier.shared_cases(now.cases.items)
+def accuracy_between(earlier: Earlier, now: RunResult, label: str) -> Iterator[Verdict]:
+    """The verdicts on a model's answers in a finished run, since an earlier one."""
+    alike = (circumstances(now, label), earlier.shared_cases(now.cases.items))
     for level in COMPARED_LEVELS:
         answers = {record.case: record.levels[level] for record in records_of(now, label)}
-        yield accuracy_verdict(earlier, label, f"{PREFIX}{level}", answers, (here, shared))
+        yield accuracy_verdict(earlier, label, f"{PREFIX}{level}", answers, alike)
+
+
+def speed_between(earlier: Earlier, now: RunResult, label: str, tolerance: float = SHARED_TOLERANCE) -> Verdict | None:
+    """The verdict on a model's times in a finished run, since an earlier one; None where they do not compare."""
+    here = circumstances(now, label)
     found = compare_times(earlier, label, timed_in(now, label), here.machine, tolerance)
-    yield found if isinstance(found, str) else speed_verdict(earlier, found, here)
-
-
-def _read_kept(path: Path, labels: Sequence[str]) -> Earlier | None:
-    """A kept run with one of the labels; None for anything else, broken files too."""
-    try:
-        result = read_result(path)
-    except ResultError:
-        return None
-    return Earlier(name=path.stem, path=path, result=result) if set(labels) & set(result.models) else None
-
-
-def _sharing(path: Path, name: str, labels: Sequence[str]) -> Earlier:
-    earlier = Earlier(name=name, path=path, result=read_result(path))
-    has = tuple(earlier.result.models)
-    if not set(labels) & set(has):
-        raise OptionError(
-            f"{name} has none of the models {', '.join(labels)} (it has: {', '.join(has) or 'none'}); "
-            "give a model the label it had: --mcp-model=LABEL=SPEC"
-        )
-    return earlier
-
-
-def _wanted(text: str) -> str:
-    return "" if text == LAST else f"of a model {text!r} or a name that begins so"
+    return None if isinstance(found, str) else speed_verdict(earlier, found, here)
 
 
 def _why_apart(then: Timed, now: Timed) -> str | None:

@@ -1,7 +1,6 @@
 """A run held against an earlier one: which run, what is alike, and the verdicts."""
 
 import random
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,19 @@ import pytest
 
 from pytest_mcpbench.core.alike import circumstances, forbids, remarks
 from pytest_mcpbench.core.compare import Comparison
+from pytest_mcpbench.core.earlier import Earlier
 from pytest_mcpbench.core.latency import Latency, times, to_mapping
 from pytest_mcpbench.core.plan import GenerationSettings
 from pytest_mcpbench.core.regression import (
     SPEED_GATE,
-    Earlier,
     Timed,
     accuracy_verdict,
     compare_times,
-    find_earlier,
     speed_verdict,
     timed_in,
 )
 from pytest_mcpbench.core.result import RunResult, read_result, write_result
 from pytest_mcpbench.core.speed import SpeedComparison, compare_speed
-from pytest_mcpbench.errors import OptionError
 from tests.core.planted import read_case, read_said, right_answer, run_of
 
 CASES = [read_case(f"read-{number}", number) for number in range(60)]
@@ -104,38 +101,6 @@ def test_other_versions_are_noted_and_what_a_file_does_not_say_forbids_nothing()
     assert notes[-1] == "1 more versions differ"
     assert forbids(replace(now, prompt="", max_new_tokens=None), now) is None
     assert remarks(now, now) == ()
-
-
-def keep(folder: Path, runs: Mapping[str, RunResult]) -> None:
-    for name, result in runs.items():
-        write_result(result, folder / f"{name}.json")
-
-
-def test_last_is_the_latest_run_of_the_same_cases(tmp_path: Path) -> None:
-    keep(tmp_path, {"1": run(), "2": run(1), "3": run(cases=10)})
-    (tmp_path / "4.json").write_text("{")
-    labels = ["finetuned"]
-    assert find_earlier("last", tmp_path, CASES, labels).name == "2"
-    assert find_earlier("last", tmp_path, CASES[:10], labels).name == "3"
-    with pytest.raises(OptionError, match="run once without --mcp-compare"):
-        find_earlier("last", tmp_path, CASES, ["int8"])
-    with pytest.raises(OptionError, match="'last': no such file"):
-        find_earlier("last", tmp_path / "none", CASES, labels)
-
-
-def test_a_run_is_named_by_its_file_its_name_the_beginning_of_it_or_a_label(tmp_path: Path) -> None:
-    keep(tmp_path, {"2026-01-02": run(), "2026-02-03": run(1)})
-    write_result(run(2), tmp_path / "other" / "main.json")
-    labels = ["finetuned", "int8"]
-    assert find_earlier(str(tmp_path / "other/main.json"), tmp_path, CASES, labels).result == run(2)
-    assert find_earlier("2026-01-02", tmp_path, CASES, labels).result == run()
-    assert find_earlier("2026-02", tmp_path, CASES, labels).path == tmp_path / "2026-02-03.json"
-    assert find_earlier("finetuned", tmp_path, CASES, labels).name == "2026-02-03"
-    for text, problem in [("2026", "begins the names of 2 runs"), ("nobody", "'nobody': no such file, and no run")]:
-        with pytest.raises(OptionError, match=problem):
-            find_earlier(text, tmp_path, CASES, labels)
-    with pytest.raises(OptionError, match=r"main.json has none of the models int8 \(it has: finetuned\)"):
-        find_earlier(str(tmp_path / "other/main.json"), tmp_path, CASES, ["int8"])
 
 
 def seconds(mean: float, seed: int) -> tuple[float, ...]:
