@@ -2,11 +2,20 @@
 
 from pytest_mcpbench.core.case import ExpectedCall, Json
 from pytest_mcpbench.training.generate.compose import Clause, Maker, one_call
+from pytest_mcpbench.training.generate.line_numbers import lines_asked
+from pytest_mcpbench.training.generate.natural import natural_file, natural_folder, natural_path, told
 from pytest_mcpbench.training.generate.quoting import Slot
 
 _SHARES = {
     "whole": 0.5, "apart": 0.07, "limit": 0.1, "offset": 0.07, "skip": 0.02, "range": 0.15, "window": 0.08,
     "line": 0.02, "ordinal": 0.015,
+}  # fmt: skip
+_TOLD = 0.64
+"""The share of rows that are told in the manner of natural.py."""
+
+_SHARES_TOLD = {
+    "whole": 0.27, "apart": 0.15, "range": 0.26, "window": 0.09, "limit": 0.08, "offset": 0.06, "skip": 0.065,
+    "line": 0.01, "block": 0.015,
 }  # fmt: skip
 _ROUND = (
     *(3, 5, 10, 10, 12, 15, 20, 20, 25, 30, 40, 50, 50, 60, 75, 80, 100, 100),
@@ -24,6 +33,8 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 def read_clause(make: Maker) -> Clause:
     """A request to read a file, whole or in part."""
+    if make.chance(_TOLD):
+        return _told(make)
     kind = make.draw(_SHARES)
     phrasing = make.phrasing("read", kind)
     path = make.values.path()
@@ -33,6 +44,20 @@ def read_clause(make: Maker) -> Clause:
     numbers, shown = _numbers(make, kind)
     slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind")), **shown}
     slots["Name"] = Slot(make.values.of("Name"))
+    return make.clause(phrasing, slots, _alternatives(path, kind, numbers))
+
+
+def _told(make: Maker) -> Clause:
+    kind = make.draw(_SHARES_TOLD)
+    phrasing = told(make, "read_more", kind)
+    if kind == "apart":
+        name, folder = natural_file(make), natural_folder(make)
+        shown = f"{folder}/" if make.chance(0.12) else folder
+        slots = {"name": Slot(name, "path"), "dir": Slot(folder, "path", shown)}
+        return make.clause(phrasing, slots, _alternatives(f"{folder}/{name}", "whole", {}))
+    numbers, shown_numbers = ({}, {}) if kind == "whole" else lines_asked(make, kind, phrasing.text)
+    path = natural_path(make)
+    slots = {"file": Slot(path, "path"), **shown_numbers}
     return make.clause(phrasing, slots, _alternatives(path, kind, numbers))
 
 
