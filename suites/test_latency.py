@@ -1,9 +1,9 @@
 """How long one request takes: cold, warm, token by token. Runs with -m latency, or where this file is named."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from pytest_mcpbench.core.gate import Verdict
 from pytest_mcpbench.core.latency import extra_info_of
@@ -13,7 +13,7 @@ from pytest_mcpbench.measurements import LatencyTest
 pytestmark = pytest.mark.latency
 
 
-def test_latency(benchmark: BenchmarkFixture, mcp_latency: LatencyTest) -> None:
+def test_latency(benchmark: Any, mcp_latency: LatencyTest) -> None:
     """Single requests to a warmed-up model are timed, with nothing held and with the shared prefix held."""
     benchmark.group = "latency"
     benchmark.pedantic(mcp_latency.call, setup=mcp_latency.prepare, rounds=mcp_latency.iterations)

@@ -1,7 +1,8 @@
 """How much gets done at a time. Runs with -m throughput, or where this file is named."""
 
+from typing import Any
+
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from pytest_mcpbench.core.throughput import extra_info_of
 from pytest_mcpbench.measurements import ThroughputTest
@@ -9,14 +10,14 @@ from pytest_mcpbench.measurements import ThroughputTest
 pytestmark = pytest.mark.throughput
 
 
-def test_throughput(benchmark: BenchmarkFixture, mcp_throughput: ThroughputTest) -> None:
+def test_throughput(benchmark: Any, mcp_throughput: ThroughputTest) -> None:
     """Requests, tokens and right calls a second at the batch size asked for, without the ramp."""
     benchmark.group = "throughput"
     found = benchmark.pedantic(mcp_throughput.run)
     benchmark.extra_info.update(extra_info_of(found))
 
 
-def test_batch_sizes(benchmark: BenchmarkFixture, mcp_throughput: ThroughputTest) -> None:
+def test_batch_sizes(benchmark: Any, mcp_throughput: ThroughputTest) -> None:
     """The same at growing batch sizes, as long as they gain and fit into memory."""
     benchmark.group = "throughput"
     found = benchmark.pedantic(mcp_throughput.sweep)

@@ -35,10 +35,10 @@ _BATCH_COLUMNS = ("batch size", "requests/s", "tokens/s", "right calls/s", "thre
 
 def speed_tables(models: Mapping[str, ModelResult]) -> list[SpeedTable]:
     """A table of latency and one of throughput, each where some model was timed."""
-    latencies = {label: found for label, model in models.items() if (found := read_latency(model.latency))}
-    throughputs = {label: found for label, model in models.items() if (found := read_throughput(model.throughput))}
-    rows = tuple((label, _latency_cells(found)) for label, found in latencies.items())
-    batches = tuple((label, cells) for label, found in throughputs.items() for cells in _batch_cells(found))
+    latencies = {label: read_latency(model.latency) for label, model in models.items()}
+    throughputs = {label: read_throughput(model.throughput) for label, model in models.items()}
+    rows = tuple((label, _latency_cells(found)) for label, found in latencies.items() if found)
+    batches = tuple((label, cells) for label, found in throughputs.items() if found for cells in _batch_cells(found))
     tables = (
         SpeedTable(title="Latency", columns=_LATENCY_COLUMNS, rows=rows),
         SpeedTable(title="Throughput", columns=_BATCH_COLUMNS, rows=batches),
