@@ -1,3 +1,4 @@
+import jsonschema  # noqa: F401 (a run inside a test forgets what it imported, and rpds cannot be imported twice)
 import pytest
 
 pytest_plugins = ["pytester"]

@@ -120,8 +120,10 @@ def test_pytest_and_heavy_libraries_stay_where_they_belong(path: Path) -> None:
         assert not {name for name in imports(path) if name.split(".")[1:2] in (["plugin"], ["items"], ["recorder"])}
 
 
-def test_importing_the_plugin_loads_nothing_heavy() -> None:
-    code = f"import sys, {PACKAGE}.plugin; print(sorted({HEAVY | {'scipy.stats', 'numpy'}!r} & set(sys.modules)))"
+@pytest.mark.parametrize("module", ["plugin", "cli"])
+def test_starting_the_plugin_or_the_command_loads_nothing_heavy(module: str) -> None:
+    unwanted = HEAVY | {"scipy", "numpy", "jsonschema", "matplotlib", "jinja2"}
+    code = f"import sys, {PACKAGE}.{module}; print(sorted({unwanted!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

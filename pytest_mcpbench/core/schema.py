@@ -3,11 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jsonschema import Draft7Validator, Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 from pytest_mcpbench.core.case import Arguments, Json, Tool
 
 MatchRule = Literal["exact", "path", "any"]
@@ -21,9 +16,10 @@ def schema_problem(tool: Tool) -> str | None:
     """What is wrong with the tool's own schema, in one line; None if nothing is."""
     if tool.input_schema.get("type", "object") != "object":
         return f"the inputSchema's type is {tool.input_schema.get('type')!r}, not 'object'"
+    jsonschema = _jsonschema()
     try:
         _validator_class(tool.input_schema).check_schema(tool.input_schema)
-    except SchemaError as error:
+    except jsonschema.SchemaError as error:
         return f"the inputSchema is no JSON Schema: {_one_line(error.message)}"
     for name, schema in tool.parameters.items():
         rule = _declared_rule(schema)
@@ -45,6 +41,9 @@ class ArgumentChecker:
     """
 
     def __init__(self) -> None:
+        import referencing.exceptions  # noqa: PLC0415 (as jsonschema, below)
+
+        self._referencing = referencing
         self._validators: dict[int, Any] = {}
         self._tools: list[Tool] = []
 
@@ -52,7 +51,7 @@ class ArgumentChecker:
         """What breaks the schema, in one line; None if nothing does."""
         validator = self._validators.get(id(tool))
         if validator is None:
-            validator = _validator_class(tool.input_schema)(tool.input_schema, registry=Registry())
+            validator = _validator_class(tool.input_schema)(tool.input_schema, registry=self._referencing.Registry())
             self._validators[id(tool)] = validator
             self._tools.append(tool)
         unknown = [name for name in arguments if name not in tool.parameters]
@@ -60,7 +59,7 @@ class ArgumentChecker:
             return f"it has no parameter {unknown[0]!r} (parameters: {', '.join(tool.parameters) or 'none'})"
         try:
             error = next(iter(validator.iter_errors(dict(arguments))), None)
-        except Unresolvable as unresolvable:
+        except self._referencing.exceptions.Unresolvable as unresolvable:
             return _one_line(f"the inputSchema refers to {unresolvable.ref!r}, which it does not define")
         except RecursionError:
             return "the inputSchema refers to itself without end"
@@ -87,8 +86,17 @@ def allows_type(schema: Json, type_name: str) -> bool:
     return any(allows_type(branch, type_name) for key in ("anyOf", "oneOf") for branch in schema.get(key, ()))
 
 
+def _jsonschema() -> Any:
+    """The library, loaded with the first schema: it takes as long as a quarter of the plugin."""
+    import jsonschema  # noqa: PLC0415 (test runs without a benchmark have no schema)
+
+    return jsonschema
+
+
 def _validator_class(schema: Mapping[str, Json]) -> Any:
-    return Draft7Validator if "draft-07" in str(schema.get("$schema", "")) else Draft202012Validator
+    jsonschema = _jsonschema()
+    draft_07 = "draft-07" in str(schema.get("$schema", ""))
+    return jsonschema.Draft7Validator if draft_07 else jsonschema.Draft202012Validator
 
 
 def _declared_rule(schema: Json) -> Any:
