@@ -129,6 +129,8 @@ def write_result_lines(reporter: "pytest.TerminalReporter", bench: BenchSession,
     for label in bench.labels:
         if label in result.models and not bench.is_gated(label):
             reporter.write_line(f"{label}: measured, not gated")
+        elif (gates := bench.speed_gates(label)) and label not in bench.speed.infos:
+            reporter.write_line(f"{label}: nothing was timed for its target of {', '.join(gates)}: add -m latency")
 
 
 def write_saved(reporter: "pytest.TerminalReporter", paths: Sequence[Path]) -> None:

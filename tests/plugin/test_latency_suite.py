@@ -221,3 +221,9 @@ def test_a_null_model_is_timed_for_what_the_benchmark_itself_costs(bench: Bench)
 def test_a_wrong_option_gets_one_line(bench: Bench, arg: str, words: list[str]) -> None:
     error = usage_error(run(bench, "--mcp-model=null:echo", arg))
     assert [word for word in words if word not in error] == []
+
+
+def test_a_target_of_speed_that_was_not_looked_at_is_told(bench: Bench) -> None:
+    result = bench.run("--mcp-target=speedup:finetuned=2", "-m", "level3", model="finetuned")
+    result.stdout.fnmatch_lines(["finetuned: nothing was timed for its target of speedup: add -m latency"])
+    assert "nothing was timed" not in bench.run("-m", "level3", model="finetuned").stdout.str()
