@@ -53,6 +53,7 @@ def test_compare_shows_the_table_the_flips_with_both_texts_and_fails_on_a_lost_m
     assert "FAIL no-worse-than:finetuned:level3 int4" in done.output
     flip = run.comparisons[-1].levels["level3"].lost[0]
     assert f"    {flip}\n      finetuned: " in done.output
+    assert "  int8 guide < 1 % loss: net loss " in done.output
 
 
 def test_compare_of_a_run_with_itself_finds_nothing_and_passes(file: Path) -> None:

@@ -13,6 +13,7 @@ from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.diagnose import diagnose, diagnosis_lines
 from pytest_mcpbench.core.gate import GateMode
 from pytest_mcpbench.core.pairs import common_cases, compare_records, records_of
+from pytest_mcpbench.core.quantized import claims_of
 from pytest_mcpbench.core.remedy import remedies
 from pytest_mcpbench.core.rescore import Rules, changed_cases, rescore
 from pytest_mcpbench.core.result import RunResult, write_result
@@ -44,7 +45,9 @@ def compare(
         for line in table_lines(result.models):
             show(line)
     for comparison, sides in _comparisons(result, other, (before, after), margin):
-        for line in (*comparison_lines(comparison), *flip_lines(comparison, *sides, every=flips)):
+        claims = claims_of(result, comparison) if other is None else ()
+        rows = (f"  {row.line()}" for row in claims)
+        for line in (*comparison_lines(comparison), *rows, *flip_lines(comparison, *sides, every=flips)):
             show(line)
         failed = _verdicts(comparison) or failed
     if failed:
