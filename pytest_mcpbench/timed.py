@@ -82,7 +82,9 @@ def mcp_throughput(request: pytest.FixtureRequest) -> Iterator[ThroughputTest]:
 def mcp_speed(request: pytest.FixtureRequest) -> SpeedComparison:
     """Two models on the same prompts, measured in turn."""
     pair: Pair = request.param
-    return _bench(request).speed.compare(pair)
+    found = _bench(request).speed.compare(pair)
+    request.node.user_properties += [("mcp_speedup", found.speedup), ("mcp_line", found.reason)]
+    return found
 
 
 def _selected(config: pytest.Config, marker: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -100,6 +101,15 @@ def test_two_models_are_timed_in_turn_and_the_pairs_kept(bench: Bench) -> None:
     result.stdout.fnmatch_lines(
         ["  finetuned -> int8", "    speed      2.00x as fast (95 % interval 2.00 to 2.00, 20 pairs)*"]
     )
+
+
+@pytest.mark.usefixtures("clocked")
+def test_junit_has_the_speedup(bench: Bench) -> None:
+    run(bench, *MODELS, "--mcp-iterations=5", "--junit-xml=junit.xml", "-Werror")
+    tests = {test.get("name"): test for test in ET.parse(bench.path / "junit.xml").getroot().iter("testcase")}
+    found = {one.get("name"): one.get("value") for one in tests["test_speed[int8-finetuned]"].iter("property")}
+    assert float(found["mcp_speedup"] or 0) == pytest.approx(2.0)
+    assert str(found["mcp_line"]).startswith("2.00x as fast")
 
 
 @pytest.mark.usefixtures("clocked")
