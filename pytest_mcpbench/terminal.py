@@ -9,7 +9,7 @@ import pytest
 
 from pytest_mcpbench.core.compare import margin_of
 from pytest_mcpbench.core.gate import certifiable_notice
-from pytest_mcpbench.core.quantized import margin_notice
+from pytest_mcpbench.core.notices import idle_notice, margin_notice
 from pytest_mcpbench.core.report import Mood, printable, result_lines
 from pytest_mcpbench.core.result import RunResult
 from pytest_mcpbench.models.engine import BatchReport
@@ -105,9 +105,10 @@ def header_lines(bench: BenchSession) -> list[str]:
     models = ", ".join(f"{label} ({printable(bench.sources[label].spec)})" for label in bench.labels)
     lines = [f"mcpbench: {len(bench.cases)} case{'' if len(bench.cases) == 1 else 's'}; {models}"]
     notice = certifiable_notice(len(bench.cases), bench.setup.targets) if bench.setup.gate == "certified" else None
+    idle = idle_notice(bench.setup.targets, bench.bits)
     small = [margin_notice(len(bench.cases), pair, margin_of(pair, bench.setup.targets)) for pair in bench.pairs]
     since = bench.since.header() if bench.since is not None else []
-    return [*lines, *(f"mcpbench: {printable(text)}" for text in (*since, notice, *small) if text)]
+    return [*lines, *(f"mcpbench: {printable(text)}" for text in (*since, notice, idle, *small) if text)]
 
 
 def write_first_use(reporter: "pytest.TerminalReporter", bench: BenchSession) -> None:

@@ -233,20 +233,10 @@ def _loss_row(claim: Claim, subject: Subject) -> tuple[str, str, Verdict]:
     return lost, f"none; {cases_for(found, claim.value)}", compare_verdict(pair, "level3", found, claim.value)
 
 
-def margin_notice(n_cases: int, pair: Pair, margin: float | None) -> str | None:
-    """One line if so few cases cannot show a loss below the margin even without a disagreement; None if they can."""
-    needed = pairs_to_decide(0, 0, 1, margin) if margin else None
-    if pair.relation != "no-worse-than" or margin is None or (needed is not None and needed <= n_cases):
-        return None
-    limit = f"that {pair.after} loses less than {_points(margin)} against {pair.before}"
-    without = f": that takes {needed:,} without a disagreement" if needed else ""
-    return f"{n_cases} case{'' if n_cases == 1 else 's'} cannot show {limit}{without}"
-
-
 def cases_for(found: Paired, margin: float) -> str:
     """How many cases it takes, at the disagreement seen, to show a loss below the margin."""
     needed = pairs_to_decide(len(found.lost), len(found.gained), found.n, margin)
-    shown = _points(margin)
+    shown = show_points(margin)
     if needed is None:
         return f"no number of cases shows less than {shown} at this loss"
     if needed <= found.n:
@@ -278,5 +268,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _points(margin: float) -> str:
+def show_points(margin: float) -> str:
+    """A loss in points: `1 point`, `2.5 points`."""
     return f"{100 * margin:g} point{'' if margin == 0.01 else 's'}"

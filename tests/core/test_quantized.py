@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +12,6 @@ from pytest_mcpbench.core.quantized import (
     Subject,
     cases_for,
     claim_rows,
-    margin_notice,
     quantized_gates,
     quantized_verdict,
     size_verdict,
@@ -198,14 +196,3 @@ def test_a_loss_that_the_cases_cannot_show_says_how_many_could_at_this_disagreem
     assert tango_upper(5 * needed / 604, needed / 604, needed) < 0.01
     assert row(replace(SUBJECT, loss=seen), "loss").verdict.status == "UNDECIDED"
     assert cases_for(flips(90, 0, 10), 0.03) == "no number of cases shows less than 3 points at this loss"
-
-
-@pytest.mark.parametrize(("margin", "enough"), [(0.02, 133), (0.03, 88), (0.01, 268)])
-def test_too_few_cases_for_a_margin_are_told_before_anything_runs(margin: float, enough: int) -> None:
-    assert tango_upper(0, 0, enough) < margin <= tango_upper(0, 0, enough - 1)
-    notice = margin_notice(enough - 1, PAIR, margin)
-    assert notice is not None
-    assert f"{enough - 1} cases cannot show that int8 loses less than {100 * margin:g} point" in notice
-    assert f"takes {enough} without a disagreement" in notice
-    assert margin_notice(enough, PAIR, margin) is None
-    assert margin_notice(1, Pair(before="base", after="finetuned", relation="better-than"), None) is None
