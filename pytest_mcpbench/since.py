@@ -100,7 +100,7 @@ class Since:
             if after == label
         }
         now = Timed(latency=self.speed.latencies.get(label), beside=beside)
-        found = compare_times(earlier, label, now, self._now(label).machine, self.speed.limits.tolerance)
+        found = compare_times(earlier, label, now, self._now(label), self.speed.limits.tolerance)
         if isinstance(found, SpeedComparison):
             self._speeds[label] = found
         return found

@@ -80,17 +80,20 @@ def timed_in(result: RunResult, label: str) -> Timed:
     return Timed(latency=read_latency(result.models[label].latency), beside=beside)
 
 
-def compare_times(earlier: Earlier, label: str, now: Timed, machine: str, tolerance: float) -> SpeedComparison | str:
+def compare_times(
+    earlier: Earlier, label: str, now: Timed, here: Circumstances, tolerance: float
+) -> SpeedComparison | str:
     """How much faster a model is than in the earlier run, or why that cannot be said.
 
     If both runs timed it in turn with one and the same other model, the two speedups are compared, which cancels how
     busy the machine was. Else single requests are, and only a slowdown of three times the tolerance counts.
-    `machine` is the fingerprint of where it was timed now. Nothing compares across machines.
+    `here` is under what it was timed now. Nothing compares across machines or prompts.
     """
     then = timed_in(earlier.result, label)
     common = next((key for key in then.beside if key in now.beside), None)
-    was = circumstances(earlier.result, label).machine
-    apart = f"another machine: {was} then, {machine} now" if was != machine else _why_apart(then, now)
+    was = circumstances(earlier.result, label)
+    moved = f"another machine: {was.machine} then, {here.machine} now" if was.machine != here.machine else None
+    apart = moved or forbids(was, here) or _why_apart(then, now)
     if apart is not None:
         return apart
     labels = (f"{label} in {earlier.name}", label)
@@ -133,7 +136,7 @@ def accuracy_between(earlier: Earlier, now: RunResult, label: str) -> Iterator[V
 def speed_between(earlier: Earlier, now: RunResult, label: str, tolerance: float = SHARED_TOLERANCE) -> Verdict | None:
     """The verdict on a model's times in a finished run, since an earlier one; None where they do not compare."""
     here = circumstances(now, label)
-    found = compare_times(earlier, label, timed_in(now, label), here.machine, tolerance)
+    found = compare_times(earlier, label, timed_in(now, label), here, tolerance)
     return None if isinstance(found, str) else speed_verdict(earlier, found, here)
 
 

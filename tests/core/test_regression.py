@@ -138,10 +138,9 @@ def timed_run(found: Latency) -> RunResult:
     return run(latency=to_mapping(found))
 
 
-def speed_since(then: RunResult, now: Timed, machine: str | None = None) -> SpeedComparison | str:
-    return compare_times(
-        earlier(then), "finetuned", now, machine or circumstances(then, "finetuned").machine, tolerance=0.1
-    )
+def speed_since(then: RunResult, now: Timed, **changed: str) -> SpeedComparison | str:
+    here = replace(circumstances(then, "finetuned"), **changed)
+    return compare_times(earlier(then), "finetuned", now, here, tolerance=0.1)
 
 
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "PASS"), (1.2, "PASS"), (1.5, "FAIL"), (0.5, "PASS")])
@@ -156,20 +155,21 @@ def test_single_requests_of_two_runs_compare_at_three_times_the_tolerance(factor
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "machine", "why"),
+    ("then", "now", "changed", "why"),
     [
-        (run(), Timed(latency=latency(1), beside={}), None, "the earlier run did not time it"),
-        (timed_run(latency(1)), Timed(latency=None, beside={}), None, "it was not timed in this run"),
-        (timed_run(latency(1)), Timed(latency=latency(1), beside={}), "0123456789ab", "another machine: "),
-        (timed_run(latency(1)), Timed(latency=latency(1, cases="d"), beside={}), None, "other requests were timed"),
-        (timed_run(latency(1)), Timed(latency=latency(1, threads=8), beside={}), None, "another device or number"),
-        (timed_run(latency(1)), Timed(latency=latency(1, device="cuda"), beside={}), None, "another device"),
+        (run(), Timed(latency=latency(1), beside={}), {}, "the earlier run did not time it"),
+        (timed_run(latency(1)), Timed(latency=None, beside={}), {}, "it was not timed in this run"),
+        (timed_run(latency(1)), Timed(latency=latency(1), beside={}), {"machine": "0123"}, "another machine: "),
+        (timed_run(latency(1)), Timed(latency=latency(1), beside={}), {"prompt": "b"}, "the prompt differs"),
+        (timed_run(latency(1)), Timed(latency=latency(1, cases="d"), beside={}), {}, "other requests were timed"),
+        (timed_run(latency(1)), Timed(latency=latency(1, threads=8), beside={}), {}, "another device or number"),
+        (timed_run(latency(1)), Timed(latency=latency(1, device="cuda"), beside={}), {}, "another device"),
     ],
 )
 def test_times_that_are_not_alike_are_not_compared_and_the_reason_is_given(
-    then: RunResult, now: Timed, machine: str | None, why: str
+    then: RunResult, now: Timed, changed: dict[str, str], why: str
 ) -> None:
-    found = speed_since(then, now, machine)
+    found = speed_since(then, now, **changed)
     assert isinstance(found, str)
     assert why in found
 
