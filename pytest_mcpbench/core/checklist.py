@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_mcpbench.core.compare import quantized_bits
 from pytest_mcpbench.core.comparison_lines import average_latency_s
 from pytest_mcpbench.core.curves import Curves
 from pytest_mcpbench.core.gate import show_target
 from pytest_mcpbench.core.history import PastModel, last_passing
+from pytest_mcpbench.core.pairs import bits_of
 from pytest_mcpbench.core.policy import Limits, Policy
 from pytest_mcpbench.core.run import RunResult
+from pytest_mcpbench.core.speed import check_speedup
 from pytest_mcpbench.core.summary import Rate
 from pytest_mcpbench.core.target import exact_target
 from pytest_mcpbench.errors import OptionError
@@ -86,10 +87,9 @@ class _Asked:
     @property
     def quantized(self) -> str | None:
         """The label of the model to release if that is quantized, else of the run's INT8 model."""
+        bits = bits_of(self.result)
         labels = [self.label, *self.result.models]
-        return next((label for label in labels if quantized_bits(label) == 8), None) or (
-            self.label if quantized_bits(self.label) else None
-        )
+        return next((label for label in labels if bits[label] == 8), None) or (self.label if bits[self.label] else None)
 
     def rate(self, label: str, level: str) -> Rate:
         return self.result.models[label].summary.levels[level]
@@ -170,8 +170,8 @@ def _export(asked: _Asked, name: str) -> _Found:
 
 def _int8(asked: _Asked, _name: str) -> _Found:
     label = asked.quantized
-    if label is None or quantized_bits(label) != 8:
-        return False, "the run has no model whose label says int8", asked.facts.run_file
+    if label is None or bits_of(asked.result)[label] != 8:
+        return False, "the run has no INT8 model, by its folder or its label", asked.facts.run_file
     size, whole = (
         asked.result.models[name].size_bytes if name in asked.result.models else None
         for name in (label, asked.policy.reference)
@@ -182,6 +182,11 @@ def _int8(asked: _Asked, _name: str) -> _Found:
 
 def _speedup(asked: _Asked, _name: str) -> _Found:
     limit, label, reference = asked.policy.limits.speedup, asked.quantized, asked.policy.reference
+    sides = (reference, label)
+    paired = next((each.speed for each in asked.result.comparisons if (each.before, each.after) == sides), None)
+    if paired is not None:
+        verdict = check_speedup(paired, limit)
+        return verdict.passed, f"{label} {verdict.reason}", asked.facts.run_file
     times = [
         average_latency_s(asked.result.models[name]) if name in asked.result.models else None
         for name in (reference, label or "")
@@ -246,7 +251,7 @@ def _release(result: RunResult, policy: Policy) -> str:
                 f"(it has: {', '.join(result.models)})"
             )
         return policy.release
-    int8 = next((label for label in result.models if quantized_bits(label) == 8), None)
+    int8 = next((label for label, bits in bits_of(result).items() if bits == 8), None)
     found = int8 or (policy.reference if policy.reference in result.models else None)
     if found is None:
         raise OptionError(

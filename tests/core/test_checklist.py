@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from pytest_mcpbench.core.checklist import CHECKS, Check, Facts, check_policy
+from pytest_mcpbench.core.compare import Pair
 from pytest_mcpbench.core.curves import Checkpoint, Count, Curves
 from pytest_mcpbench.core.history import PastModel
+from pytest_mcpbench.core.pairs import compare_records, records_of
 from pytest_mcpbench.core.policy import POINTS, Evidence, Limits, Policy, read_policy
 from pytest_mcpbench.core.run import RunResult
+from pytest_mcpbench.core.speed import compare_speed
+from pytest_mcpbench.core.weights import Weights
 from pytest_mcpbench.errors import OptionError
 from tests.core.planted import planted_cases, right_answer, run_of
 
@@ -189,3 +193,31 @@ def test_a_wrong_policy_file_is_an_error_that_names_the_key(tmp_path: Path, text
 def test_a_model_to_release_that_was_not_run_is_an_error() -> None:
     with pytest.raises(OptionError, match="releases 'int3'"):
         check_policy(good_run(), Policy(release="int3"), FACTS)
+
+
+@pytest.mark.parametrize(("factor", "found"), [(3.0, "PASS"), (2.0, "FAIL")])
+def test_a_speedup_that_was_measured_in_pairs_goes_before_averages(factor: float, found: str) -> None:
+    times = [0.1 + number / 1000 for number in range(30)]
+    speed = compare_speed(times, [time / factor for time in times], labels=("finetuned", "int8"))
+    run = good_run(finetuned=0.1, int8=0.1 / (5.0 - factor))
+    pair = Pair(before="finetuned", after="int8", relation="no-worse-than")
+    sides = records_of(run, "finetuned"), records_of(run, "int8")
+    compared = replace(compare_records(pair, *sides, run.cases), speed=speed)
+    check = next(
+        check
+        for check in check_policy(replace(run, comparisons=(compared,)), Policy(), FACTS)
+        if check.name == "speedup"
+    )
+    assert check.status == found
+    assert f"{factor:.2f}x as fast" in check.reason
+
+
+def test_what_a_model_is_goes_before_its_label() -> None:
+    run = good_run(**FAST)
+    weights = Weights(dtype="int8", bits=8)
+    models = {"base": run.models["base"], "finetuned": run.models["finetuned"]}
+    models["prod"] = replace(run.models["int8"], weights=weights)
+    renamed = replace(run, models=models)
+    checks = {check.name: check for check in check_policy(renamed, Policy(), FACTS)}
+    assert checks["int8"].status == "PASS"
+    assert checks["quantized"].reason.startswith("prod ")
