@@ -12,6 +12,7 @@ from pytest_mcpbench.core.gate import certifiable_notice
 from pytest_mcpbench.core.notices import idle_notice, margin_notice
 from pytest_mcpbench.core.report import Mood, printable, result_lines
 from pytest_mcpbench.core.result import RunResult
+from pytest_mcpbench.core.speed_limit import LATENCY
 from pytest_mcpbench.models.engine import BatchReport
 from pytest_mcpbench.models.load import first_use_notes
 from pytest_mcpbench.session import WHOLE_LEVELS, BenchSession
@@ -132,6 +133,8 @@ def write_result_lines(reporter: "pytest.TerminalReporter", bench: BenchSession,
             reporter.write_line(f"{label}: measured, not gated")
         elif (gates := bench.speed_gates(label)) and label not in bench.speed.infos:
             reporter.write_line(f"{label}: nothing was timed for its target of {', '.join(gates)}: add -m latency")
+        elif LATENCY in gates and not (verdict := bench.verdict_of(label, LATENCY)).n:
+            reporter.write_line(printable(verdict.line()), yellow=True)
 
 
 def write_saved(reporter: "pytest.TerminalReporter", paths: Sequence[Path]) -> None:
