@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_mcpbench.core.batching import BATCHING
 from pytest_mcpbench.core.comparison_lines import comparison_lines, flip_lines, table_lines
 from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.gate import Verdict, show_target
@@ -81,6 +82,8 @@ def _model_lines(label: str, model: ModelResult, result: RunResult, targets: Tar
         yield Line(text=f"  {verdict.line()}", mood=_mood(verdict))
     if asked:
         yield _tier_line(model)
+    if BATCHING in gates:
+        yield Line(text=f"  batching: {printable(gates[BATCHING].reason)}", mood=_mood(gates[BATCHING]))
     if gates:
         yield _gates_line(gates)
 

@@ -49,3 +49,11 @@ def test_an_exported_models_weights_follow_from_its_recipe(name: str, bits_a_wei
     assert weights.read_bytes is not None
     assert VALUES_OF_AN_EMBEDDING <= weights.size_bytes - weights.read_bytes <= 4 * VALUES_OF_AN_EMBEDDING
     assert weights.engine == "ONNX Runtime"
+
+
+def test_the_form_is_that_of_the_smallest_weights_and_the_name_that_of_the_recipe(tmp_path: Path) -> None:
+    folder, _ = save_exportable(tmp_path / "checkpoint", "qwen3")
+    out = exported(folder, tmp_path / "out", make_recipe("int8", head_bits=4, block_size=64))
+    weights = load_model(resolve(str(out)), CPU).info.weights
+    assert weights is not None
+    assert (weights.bits, weights.bits_a_weight, weights.quantized_bits) == (4, 4.5, 8)

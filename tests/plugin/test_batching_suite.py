@@ -42,6 +42,7 @@ def test_answers_that_agree_pass_and_are_a_gate_of_the_result(bench: Bench) -> N
     (gate,) = [gate for gate in bench.result()["gates"] if gate["name"] == "batching"]
     assert (gate["verdict"], gate["n"], gate["rate"]) == ("PASS", 4, 1.0)
     assert "not computed" in gate["reason"]
+    result.stdout.fnmatch_lines(["  batching: 4 cases answered alike alone and together (*not computed)"])
 
 
 @pytest.mark.usefixtures("mixing")
