@@ -4,10 +4,14 @@ import re
 from functools import cache
 
 from pytest_mcpbench.core.case import Case, ExpectedCall, Json
+from pytest_mcpbench.training.generate.line_numbers import SPOKEN
 from pytest_mcpbench.training.generate.pools import lines
 from pytest_mcpbench.training.generate.reading import NUMBER_WORDS, ORDINALS
+from pytest_mcpbench.training.generate.timing import times_in
 
-_ALL = re.compile(r"\b(all|every|everywhere|each|global|globally|throughout|across|all over)\b|/g\b", re.IGNORECASE)
+_ALL = re.compile(
+    r"\b(all|every|everywhere|each|global|globally|throughout|across|all over|wherever)\b|/g\b", re.IGNORECASE
+)
 _GONE = re.compile(
     r"\b(delete|deleting|deleted|remove|removed|removing|rid|drop|strip|cut|erase|kill|throw|nothing|empty|take|clean|go|"
     r"gone|disappear|belong)\b",
@@ -22,14 +26,7 @@ _MODES = {
     "content": r"\b(lines?|content)\b",
 }
 _LINE_BREAK = re.compile(r"multi-?line|span|across|lines|line breaks", re.IGNORECASE)
-_TIMES = (
-    (r"(ms|milliseconds?)", 1), (r"[- ]?(seconds?|secs?|s)", 1000), (r"[- ]?(minutes?|mins?|m)", 60_000),
-    (r"[- ]?hours?", 3_600_000),
-)  # fmt: skip
-_TIME_WORDS = {
-    "half a": 0.5, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "five": 5, "ten": 10, "fifteen": 15, "twenty": 20,
-    "thirty": 30, "sixty": 60, "ninety": 90,
-}  # fmt: skip
+_SPOKEN_GLOBS = {".*": ("hidden", "dotfiles", "dot", ".*"), "*~": ("~", "tilde", "*~")}
 _SLOT = re.compile(r"\\\{\w+\\\}")
 
 
@@ -48,7 +45,7 @@ def _borne_out(  # noqa: PLR0911 - one rule a line
     if isinstance(value, bool):
         return (_ALL if name == "replace_all" else _LINE_BREAK).search(prompt) is not None
     if isinstance(value, int):
-        return value in (_times(prompt) if name == "timeout" else _line_numbers(prompt))
+        return value in (times_in(prompt) if name == "timeout" else _line_numbers(prompt))
     if name == "output_mode":
         return re.search(_MODES[value], prompt, re.IGNORECASE) is not None
     if value == "":
@@ -73,10 +70,18 @@ def _said(word: str, prompt: str) -> bool:
 def _follows_as_glob(pattern: str, prompt: str) -> bool:
     """Whether a glob is made of a name or an extension that the prompt gives, or of a language's own extension."""
     core = pattern.removeprefix("**/")
+    if core in _SPOKEN_GLOBS:
+        return any(_said(word, prompt) for word in _SPOKEN_GLOBS[core])
     if core == "*":
         return _said("files", prompt) or _said("file", prompt) or _said("everything", prompt)
     if "{" not in core and all(part in prompt for part in core.split("*")):
         return True
+    parts = [part.strip("/") for part in re.split(r"\*|\?|\[0-9\]", core)]
+    if all(part in prompt for part in parts):
+        return True
+    stem, _, extension = parts[-1].rpartition(".")
+    if all(part in prompt for part in (*parts[:-1], stem)) and any(parts) and len(parts) > 1:
+        return any(_said(spoken, prompt) for spoken in _spoken_for(extension))
     if core.strip("*") in prompt or core.removeprefix("*") in prompt:
         return True
     found = re.fullmatch(r"\*\.(?:\{(.+)\}|(.+))", core)
@@ -91,6 +96,8 @@ def _follows_as_glob(pattern: str, prompt: str) -> bool:
 
 def _numbers(prompt: str) -> set[int]:
     digits = {int(number) for number in re.findall(r"\d+", prompt) if len(number) < 10}
+    digits |= {int(number.replace(",", "")) for number in re.findall(r"\b\d{1,3}(?:,\d{3})+\b", prompt)}
+    digits |= {number for number, word in SPOKEN.items() if _said(word, prompt)}
     ranks = {number for number, word in enumerate(ORDINALS, 1) if _said(word, prompt)}
     return digits | ranks | {number for number, word in NUMBER_WORDS.items() if _said(word, prompt)}
 
@@ -99,17 +106,6 @@ def _line_numbers(prompt: str) -> set[int]:
     """Every number in the prompt, one more than it (lines that are skipped), and the length of each range; 1."""
     numbers = _numbers(prompt)
     return numbers | {n + 1 for n in numbers} | {b - a + 1 for a in numbers for b in numbers if b >= a} | {1}
-
-
-def _times(prompt: str) -> set[int]:
-    """Every span of time that the prompt names, in milliseconds."""
-    found = set()
-    for unit, scale in _TIMES:
-        found |= {int(match.group(1)) * scale for match in re.finditer(rf"(\d+) ?{unit}\b", prompt, re.IGNORECASE)}
-        for word, number in _TIME_WORDS.items():
-            if re.search(rf"\b{word}{unit if unit.startswith('[') else ' ' + unit}\b", prompt, re.IGNORECASE):
-                found.add(int(number * scale))
-    return found
 
 
 def _joined_path(path: str, prompt: str) -> bool:

@@ -1,6 +1,7 @@
 """Rows for the bash tool: commands as given, in a time limit, and well-known ones by what they do."""
 
 import re
+from dataclasses import replace
 from functools import cache
 
 from pytest_mcpbench.core.case import ExpectedCall
@@ -13,11 +14,15 @@ from pytest_mcpbench.training.generate.compose import (
     is_order,
     one_call,
 )
+from pytest_mcpbench.training.generate.oneliners import actual_value, knows_actual, one_liner
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.pools import lines, side
 from pytest_mcpbench.training.generate.quoting import Look, Slot
+from pytest_mcpbench.training.generate.timing import adjective, span
+from pytest_mcpbench.training.generate.told_commands import block, told
 
-_SHARES = {"any": 0.36, "quoted": 0.17, "fence": 0.04, "timeout": 0.11, "described": 0.32}
+_SHARES = {"any": 0.08, "quoted": 0.05, "fence": 0.03, "timeout": 0.07, "described": 0.27, "told": 0.5}
+_TOLD = {"end": 0.27, "reason": 0.23, "block": 0.13, "timed": 0.37}
 _SLOT = re.compile(r"\{(\w+?)(\d?)\}")
 _LOOKS: dict[str, Look] = {
     "file": "path", "py": "path", "sh": "path", "jsfile": "path", "yaml": "path", "zip": "path", "tgz": "path",
@@ -25,23 +30,12 @@ _LOOKS: dict[str, Look] = {
     "stem": "symbol", "pip": "symbol", "npm": "symbol", "cargo": "symbol", "branch": "symbol", "host": "path",
     "url": "path", "const": "plain",
 }  # fmt: skip
-_COMPOSED = 0.55
+_COMMANDS = {"real": 0.5, "coined": 0.25, "pool": 0.25}
 _INTRODUCED = re.compile(r"\b(re-?)?(run|running|execute|exec|command|shell|bash|terminal|output of)\b", re.IGNORECASE)
 _SEARCHING = ("grep", "egrep", "rg ", "find ")
 _NEVER_BARE = "\"'$`\\! ()#&;<>*?|~+@"
 _NEVER_QUOTED = "\"'$`\\!"
 _READS = re.compile(r"(?:cat|less) (\S+)|head -(?:n )?(\d+) (\S+)")
-_UNITS: tuple[tuple[str, int, tuple[int, ...]], ...] = (
-    ("second", 1000, (5, 10, 15, 20, 30, 45, 60, 90, 120)),
-    ("second", 1000, tuple(range(2, 300))),
-    ("minute", 60_000, (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)),
-)
-_WORDED_TIMES = {
-    "two minutes": 120_000, "five minutes": 300_000, "ten minutes": 600_000, "three minutes": 180_000,
-    "ten seconds": 10_000, "thirty seconds": 30_000, "five seconds": 5_000, "twenty seconds": 20_000,
-    "a minute": 60_000, "one minute": 60_000, "half a minute": 30_000, "one hour": 3_600_000, "an hour": 3_600_000,
-    "a second": 1_000, "sixty seconds": 60_000, "ninety seconds": 90_000, "fifteen seconds": 15_000,
-}  # fmt: skip
 
 
 def bash_clause(make: Maker) -> Clause:
@@ -50,14 +44,17 @@ def bash_clause(make: Maker) -> Clause:
     if kind == "described":
         return described(make)
     command = make_command(make)
+    if kind == "told":
+        clause, timeout = told(make, command, make.draw(_TOLD))
+        return replace(clause, alternatives=ran(command, timeout=timeout))
     if kind == "timeout":
         return _timed(make, command)
     if kind == "fence":
         phrasing = make.phrasing("bash", "fence")
-        label = make.rng.choice(("", "", "bash", "sh"))
-        command = make.values.snippets.long_command() if make.chance(0.25) else command
-        slot = Slot(command, "block", f"```{label}\n{command}\n```")
-        return make.clause(Phrasing(text=phrasing.text + "\n{cmd}", order=False), {"cmd": slot}, ran(command))
+        command = make.values.snippets.long_command() if make.chance(0.4) else command
+        return make.clause(
+            Phrasing(text=phrasing.text + "\n{cmd}", order=False), {"cmd": block(make, command)}, ran(command)
+        )
     phrasing = make.phrasing("bash", kind)
     bare = phrasing.text == "{cmd}"
     if bare and (command.startswith(_SEARCHING) or command.split()[0] not in _known_programs()):
@@ -76,7 +73,10 @@ def short_bash(make: Maker) -> Clause:
 
 def make_command(make: Maker) -> str:
     """A command line of one of the many kinds that people type, or one that nobody ever typed."""
-    return make.values.snippets.command() if make.chance(_COMPOSED) else pool_command(make)
+    kind = make.draw(_COMMANDS)
+    if kind == "real":
+        return one_liner(make)
+    return make.values.snippets.command() if kind == "coined" else pool_command(make)
 
 
 def pool_command(make: Maker) -> str:
@@ -103,13 +103,19 @@ def described(make: Maker) -> Clause:
     slots: dict[str, Slot] = {}
     phrase = expand(what, make.rng)
     for name, number in _SLOT.findall(phrase):
-        value = make.values.of("CONST" if name == "const" else name)
+        value = _described_value(make, name)
         if set(value) & set(_NEVER_QUOTED if name in ("msg", "phrase") else _NEVER_BARE):
             raise EmptyPoolError("a value that a shell would need in other quotes")
         values[name + number] = value
         slots[name + number] = Slot(value, _LOOKS.get(name, "plain"))
     filled = [_SLOT.sub(lambda match: values.get(match.group(1) + match.group(2), match.group(0)), c) for c in commands]
     return make.clause(Phrasing(text=phrase, order=is_order(phrase)), slots, ran(filled[0], tuple(filled[1:])))
+
+
+def _described_value(make: Maker, kind: str) -> str:
+    if knows_actual(kind):
+        return actual_value(make, kind)
+    return make.values.of("CONST" if kind == "const" else kind)
 
 
 def _command_slot(command: str, kind: str, words: str) -> Slot:
@@ -125,35 +131,6 @@ def _known_programs() -> frozenset[str]:
 
 def _timed(make: Maker, command: str) -> Clause:
     phrasing = make.phrasing("bash", "timeout")
-    rng = make.rng
-    if "{timea}" in phrasing.text:
-        unit, scale, usual = rng.choice(_UNITS)
-        number = rng.choice(usual)
-        shown = rng.choice((f"{number} {unit}", f"{number}-{unit}", f"{number}{unit[0]}", f"{number} {unit[:3]}"))
-        timeout = number * scale
-    elif make.chance(0.2):
-        shown = rng.choice(list(_WORDED_TIMES))
-        timeout = _WORDED_TIMES[shown]
-    else:
-        shown, timeout = _time(make)
+    shown, timeout = (adjective if "{timea}" in phrasing.text else span)(make.rng)
     slots = {"cmd": Slot(command, "command"), "time": Slot(shown), "timea": Slot(shown)}
     return make.clause(phrasing, slots, ran(command, timeout=timeout))
-
-
-def _time(make: Maker) -> tuple[str, int]:
-    rng = make.rng
-    draw = rng.random()
-    if draw < 0.6:
-        number = rng.choice((5, 10, 15, 20, 30, 45, 60, 90, 120)) if make.chance(0.6) else rng.randrange(2, 600)
-        return rng.choice(
-            (f"{number} seconds", f"{number} seconds", f"{number}s", f"{number} sec", f"{number} secs")
-        ), number * 1000
-    if draw < 0.85:
-        number = rng.randrange(2, 21)
-        return rng.choice(
-            (f"{number} minutes", f"{number} minutes", f"{number} min", f"{number} mins", f"{number}m")
-        ), number * 60_000
-    number = rng.choice(
-        (100, 250, 500, 750, 800, 1000, 1500, 2000, 2500, 5000, 10000, 30000, rng.randrange(100, 60000))
-    )
-    return rng.choice((f"{number} ms", f"{number}ms", f"{number} milliseconds")), number
