@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, is_order
+from pytest_mcpbench.training.generate.doubling import told_pair
 from pytest_mcpbench.training.generate.editing import edited, old_and_new, short_edit
 from pytest_mcpbench.training.generate.finding import file_name, found, short_glob
 from pytest_mcpbench.training.generate.phrases import Piece, expand, lower_first, upper_first
@@ -22,13 +23,19 @@ _WEIGHTS = {"read": 0.24, "bash": 0.22, "grep": 0.17, "glob": 0.14, "write": 0.1
 _SAME = {"read": 0.26, "bash": 0.2, "grep": 0.12, "grep_places": 0.07, "glob": 0.08, "glob_langs": 0.06,
          "write": 0.08, "write_empty": 0.03, "edit": 0.07, "edit_same": 0.03}  # fmt: skip
 _ANY_OUTPUT: Mapping[str, Sequence[Json]] = {"output_mode": ("content", "files_with_matches")}
+_TOLD = 0.62
+"""The share of the rows that are told in one breath, in natural words."""
+
 _MAX_LENGTH = 320
 """Two calls have to fit into the answer: longer requests of two parts are drawn again."""
 
 
 def pair_clause(make: Maker) -> Clause:
     """A request of two parts: of one tool in one phrase, or of any two tools joined."""
-    clause = _same_tool(make, make.draw(_SAME)) if make.chance(0.36) else _joined(make)
+    if make.chance(_TOLD):
+        clause = told_pair(make)
+    else:
+        clause = _same_tool(make, make.draw(_SAME)) if make.chance(0.36) else _joined(make)
     if len(clause.text) > _MAX_LENGTH:
         raise EmptyPoolError("too long for two calls")
     return clause

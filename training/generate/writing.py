@@ -8,11 +8,15 @@ from pytest_mcpbench.training.generate.pools import blocks, lines, side
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
 from pytest_mcpbench.training.generate.reading import apart
 from pytest_mcpbench.training.generate.snippets import FENCES, FILES
+from pytest_mcpbench.training.generate.telling import told_write
 
 _SHARES = {
     "quoted": 0.2, "bare_end": 0.08, "bare_mid": 0.03, "block": 0.35, "block_tail": 0.06, "empty": 0.07,
     "two_lines": 0.05, "three_lines": 0.03, "apart": 0.08, "short": 0.06,
 }  # fmt: skip
+_TOLD = 0.64
+"""The share of the rows that are told as people tell things, with reasons and in any order."""
+
 _TEXTS = ("txt", "md", "txt", "txt", "log", "json", "py", "html", "cfg", "csv")
 
 _DATA = (
@@ -23,6 +27,8 @@ _DATA = (
 
 def write_clause(make: Maker) -> Clause:
     """A request to create or overwrite a file."""
+    if make.chance(_TOLD):
+        return told_write(make)
     kind = make.draw(_SHARES)
     if kind in _BUILDERS:
         return _BUILDERS[kind](make)
