@@ -4,13 +4,20 @@ import re
 from collections.abc import Sequence
 
 from pytest_mcpbench.core.case import Json
-from pytest_mcpbench.training.generate.compose import Alternatives, Clause, Maker, Phrasing, one_call
+from pytest_mcpbench.training.generate.compose import Clause, Maker, Phrasing
 from pytest_mcpbench.training.generate.phrases import expand, tidy
-from pytest_mcpbench.training.generate.places import HERE, Place, place_of
+from pytest_mcpbench.training.generate.places import Place, place_of
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
 from pytest_mcpbench.training.generate.reading import counted
+from pytest_mcpbench.training.generate.search_answers import answers
+from pytest_mcpbench.training.generate.told_searches import told_search
+
+__all__ = ["answers", "grep_clause", "searched", "short_grep"]
 
 _SHARES = {"plain": 0.47, "files": 0.15, "count": 0.14, "content": 0.11, "multiline": 0.04, "limit": 0.09}
+_TOLD = 0.6
+"""The share of the rows that tell a story, or ask in another way than an order with its place behind."""
+
 _MODES = {"files": "files_with_matches", "count": "count", "content": "content", "lines": "content"}
 _PLACES = {
     "": 0.2, "none": 0.17, "dir": 0.26, "file": 0.11, "lang": 0.1, "lang_dir": 0.04, "ext": 0.045, "ext_dir": 0.015,
@@ -23,13 +30,14 @@ _NAMES_A_SYMBOL = re.compile(
 )
 _NAMES_A_KIND = re.compile(r"\b(function|class|method|variable|constant|component|struct)\b")
 _WANTS_A_PATTERN = re.compile(r"\b(regex|regular expression|pattern|match(es)? (of|for|against)|matching \{what\})")
-_META = re.compile(r"[.^$*+?()\[\]{}|\\]")
 _NOTE_ENDS = ("", "", "", "s", " comments", " comments", " notes", " markers", " comment")
 _PATTERN_WORDS = ("regex", "multi")
 
 
 def grep_clause(make: Maker) -> Clause:
     """A request to search inside files."""
+    if make.chance(_TOLD):
+        return told_search(make)
     kind = make.draw(_SHARES)
     if kind == "limit":
         return _limited(make)
@@ -63,37 +71,6 @@ def searched(make: Maker, template: str) -> tuple[Slot, str]:
         )
         return Slot(value, "plain" if plain else "text"), kind
     return Slot(value, "symbol" if kind == "sym" else "regex"), kind
-
-
-def escapes(pattern: str, kind: str) -> list[str]:
-    """The pattern with its regex characters escaped, all or those of one kind, where it is meant literally."""
-    if kind == "regex":
-        return []
-    found = sorted(set(_META.findall(pattern)))
-    variants = {_META.sub(lambda match: "\\" + match.group(), pattern)}
-    variants |= {pattern.replace(sign, "\\" + sign) for sign in found}
-    return sorted(variants - {pattern})
-
-
-def answers(
-    pattern: Slot, kind: str, place: Place, extra: dict[str, Json], optional: dict[str, Sequence[Json]]
-) -> Alternatives:
-    """The right calls of a search: one for each way to say its place."""
-    room: dict[str, Sequence[Json]] = {"multiline": (False,), **optional}
-    if "multiline" in extra:
-        room.pop("multiline")
-    found = []
-    for where in (place.arguments, *place.others):
-        more: dict[str, Sequence[Json]] = {} if "path" in where else {"path": HERE}
-        glob = str(where.get("glob", ""))
-        accept: dict[str, Sequence[Json]] = {"pattern": escapes(pattern.value, kind)}
-        if glob and "/" not in glob:
-            accept["glob"] = (f"**/{glob}",)
-        arguments = {"pattern": pattern.value, **where, **extra}
-        order = ("pattern", "path", "glob", "type", "output_mode", "head_limit", "multiline")
-        arguments = {name: arguments[name] for name in order if name in arguments}
-        found.append((one_call("grep", arguments, accept, {**more, **room}),))
-    return tuple(found)
 
 
 def _search(make: Maker, phrasing: Phrasing, kind: str, extra: dict[str, Json]) -> Clause:

@@ -69,8 +69,10 @@ def clear_bare(value: str) -> bool:
     return _SETTING.fullmatch(value) is not None or (value.count(" ") < 3 and clear_as_words(value))
 
 
-def fits_raw(*values: str) -> bool:
-    """Whether values may stand bare on a line of their own, so that nothing of them is in doubt."""
+def fits_raw(template: str, *values: str) -> bool:
+    """Whether values may stand bare in their places of the template, so that nothing of them is in doubt."""
+    if re.search(r"[^ \n] *\{raw\w+\}$", template) and values[-1][-1:] in ".,!?:;":
+        return False  # the mark could be the sentence's
     return all(
         value == value.strip() and value and "\n" not in value and not _ARROW.search(value)
         and not (value[0] in _QUOTES and value[-1] in _QUOTES) and " | " not in value

@@ -45,7 +45,7 @@ def told_edit(make: Maker) -> Clause:
     if kind == "apart":
         files, path = apart(make)
     if kind.startswith("raw"):
-        if not fits_raw(old, new):
+        if not fits_raw(core.text, old, new):
             raise EmptyPoolError("not for a line of its own")
         files |= {"rawold": Slot(old, "free"), "rawnew": Slot(new, "free")}
     slots = {**files, **_looks(make, kind, old, new), "line": Slot(str(make.rng.randrange(1, 900)))}
