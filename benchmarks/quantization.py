@@ -24,7 +24,6 @@ from pytest_mcpbench.models.load import load_model, resolve
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 BUFFER_VALUES = 64_000_000
-FLOAT_BYTES = 4
 SHORT, LONG = 2, 18
 
 
@@ -80,8 +79,9 @@ def report(models: dict[str, Model], times: dict[str, Times], bytes_per_s: float
     print(f"memory is read at {bytes_per_s / 1e9:.1f} GB/s")
     for label, model in models.items():
         size = model.info.size_bytes
-        # A checkpoint is kept in fewer bits than it is run in.
-        read = FLOAT_BYTES * (model.info.parameters or 0) if model.info.dtype == "float32" else size
+        # A checkpoint is kept in fewer bits than it is run in, and of an embedding of its own a row is read.
+        weights = model.info.weights
+        read = (weights.read_bytes if weights else None) or size
         line = [f"{label:10} {size / 1e6:7.0f} MB"]
         for name in ("first", "token", "call"):
             ours, theirs = getattr(times[label], name), getattr(times[reference], name)
