@@ -14,7 +14,7 @@ from pytest_mcpbench.core.production import read_log
 from pytest_mcpbench.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
-DOCS = [ROOT / "docs" / "ci.md", ROOT / "docs" / "report.md", ROOT / "docs" / "history.md"]
+DOCS = [ROOT / "docs" / f"{name}.md" for name in ("ci", "report", "history", "speed")]
 
 
 def blocks(path: Path, language: str) -> list[str]:
