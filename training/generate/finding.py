@@ -1,19 +1,27 @@
 """Rows for the glob tool: files by language, extension, name, part of a name, or a pattern as typed."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pytest_mcpbench.training.generate.assembling import glob
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, one_call
+from pytest_mcpbench.training.generate.finding_told import told_glob
+from pytest_mcpbench.training.generate.globbing import found
+from pytest_mcpbench.training.generate.globbing import typed as as_typed
 from pytest_mcpbench.training.generate.phrases import tidy
 from pytest_mcpbench.training.generate.places import HERE, Place, folder_slot, place_of
 from pytest_mcpbench.training.generate.pools import lines, side, words
 from pytest_mcpbench.training.generate.quoting import Slot
 
+__all__ = ["file_name", "found", "glob_clause", "short_glob"]
+
 _SHARES = {
     "lang": 0.19, "direct": 0.05, "ext": 0.07, "dotext": 0.12, "dotexts": 0.04, "both": 0.03, "name": 0.2,
     "prefix": 0.05, "contains": 0.05, "suffix": 0.04, "typed": 0.16, "two_langs": 0.02, "everything": 0.02,
 }  # fmt: skip
+_TOLD = 0.64
+"""The share of rows that are told in the manner of finding_told.py."""
+
 _COMPOSED = 0.5
 _OFTEN_A_FOLDER = {"": 0.3, "none": 0.25, "dir": 0.45}
 _SELDOM_A_FOLDER = {"": 0.5, "none": 0.22, "dir": 0.28}
@@ -23,6 +31,8 @@ _FILES = re.compile(r"\{lang\} (files|sources|source files|file)\b")
 
 def glob_clause(make: Maker) -> Clause:
     """A request to find files by name."""
+    if make.chance(_TOLD):
+        return told_glob(make)
     kind = make.draw(_SHARES)
     if kind == "direct":
         return _by_language(make, make.phrasing("glob", "lang"), directly=True)
@@ -39,20 +49,6 @@ def short_glob(make: Maker) -> Clause:
     if kind == "lang":
         return _by_language(make, phrasing)
     return _by_name(make, phrasing) if kind == "name" else _as_typed(make, phrasing)
-
-
-def found(pattern: str, place: Place, others: Sequence[str] = ()) -> Alternatives:
-    """The right calls for a pattern of ours: with and without `**/`, the folder beside the pattern or in it."""
-    short = [each.removeprefix("**/") for each in (pattern, *others)]
-    accept = {"pattern": [each for each in (*others, *short) if each != pattern]}
-    folder = place.arguments.get("path")
-    if folder is None:
-        return ((one_call("glob", {"pattern": pattern}, accept, {"path": HERE}),),)
-    inside = {"pattern": [f"{folder}/{each}" for each in (*others, *short) if each != pattern]}
-    return (
-        (one_call("glob", {"pattern": pattern, "path": folder}, accept),),
-        (one_call("glob", {"pattern": f"{folder}/{pattern}"}, inside, {"path": HERE}),),
-    )
 
 
 def file_name(make: Maker, template: str) -> str:
@@ -195,14 +191,7 @@ def _as_typed(make: Maker, phrasing: Phrasing) -> Clause:
     if pattern[-1] in "~" and "." not in pattern:
         raise EmptyPoolError("too odd a glob")
     place = Place() if "/" in pattern.removeprefix("**/") else _place(make, phrasing, _OFTEN_A_FOLDER)
-    accept = [] if "/" in pattern else [f"**/{pattern}"]
-    folder = place.arguments.get("path")
-    answers: Alternatives = ((one_call("glob", {"pattern": pattern}, {"pattern": accept}, {"path": HERE}),),)
-    if folder is not None:
-        inside = one_call(
-            "glob", {"pattern": f"{folder}/{pattern}"}, {"pattern": [f"{folder}/{each}" for each in accept]}
-        )
-        answers = ((one_call("glob", {"pattern": pattern, "path": folder}, {"pattern": accept}),), (inside,))
+    answers = as_typed(pattern, place)
     return make.clause(_at(make, phrasing, place), {"typed": Slot(pattern, "path"), **place.slots}, answers)
 
 

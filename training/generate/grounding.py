@@ -67,7 +67,9 @@ def _said(word: str, prompt: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", prompt, re.IGNORECASE) is not None
 
 
-def _follows_as_glob(pattern: str, prompt: str) -> bool:
+def _follows_as_glob(  # noqa: PLR0911 - one rule a line
+    pattern: str, prompt: str
+) -> bool:
     """Whether a glob is made of a name or an extension that the prompt gives, or of a language's own extension."""
     core = pattern.removeprefix("**/")
     if core in _SPOKEN_GLOBS:
@@ -76,12 +78,8 @@ def _follows_as_glob(pattern: str, prompt: str) -> bool:
         return _said("files", prompt) or _said("file", prompt) or _said("everything", prompt)
     if "{" not in core and all(part in prompt for part in core.split("*")):
         return True
-    parts = [part.strip("/") for part in re.split(r"\*|\?|\[0-9\]", core)]
-    if all(part in prompt for part in parts):
+    if _spelled_out(core, prompt):
         return True
-    stem, _, extension = parts[-1].rpartition(".")
-    if all(part in prompt for part in (*parts[:-1], stem)) and any(parts) and len(parts) > 1:
-        return any(_said(spoken, prompt) for spoken in _spoken_for(extension))
     if core.strip("*") in prompt or core.removeprefix("*") in prompt:
         return True
     found = re.fullmatch(r"\*\.(?:\{(.+)\}|(.+))", core)
@@ -92,6 +90,17 @@ def _follows_as_glob(pattern: str, prompt: str) -> bool:
         _said(extension, prompt) or any(_said(spoken, prompt) for spoken in _spoken_for(extension))
         for extension in extensions
     )
+
+
+def _spelled_out(core: str, prompt: str) -> bool:
+    """Whether the prompt has what stands between the signs of a glob, or a language's name for its extension."""
+    parts = [part.strip("/") for part in re.split(r"\*|\?|\[0-9\]", core)]
+    if "{" in core or len(parts) < 2 or not all(part in prompt for part in parts[:-1]):
+        return False
+    stem, _, extension = parts[-1].rpartition(".")
+    if parts[-1] in prompt or (stem in prompt and f".{extension}" in prompt):
+        return True
+    return stem in prompt and any(_said(spoken, prompt) for spoken in _spoken_for(extension))
 
 
 def _numbers(prompt: str) -> set[int]:

@@ -64,11 +64,12 @@ def drawn(make: Maker, pool: str) -> str:
 def told(make: Maker, pool: str, section: str) -> Phrasing:
     """A phrasing of the pool with, at times, a story before it and a reason behind it, and what they speak of."""
     core = expand(make.line(pool, section), make.rng)
+    aside = make.values.language()[0]
     if core[-1] not in "?.!:" and "\n" not in core and make.chance(0.2):
-        reason = expand(make.line(pool, "reason"), make.rng)
+        reason = expand(make.line(pool, "reason"), make.rng).replace("{lang}", aside)
         core += reason if reason[0] in ",;" else f" {reason}"
     if make.chance(0.3):
-        story = expand(make.line(pool, "story"), make.rng)
+        story = expand(make.line(pool, "story"), make.rng).replace("{lang}", aside)
         follows = upper_first(core) if story[-1] in ".?!" and make.chance(0.65) else core
         core = f"{story}{make.rng.choice((' ', ' ', ' ', chr(10)))}{follows}"
     text = _CONTEXT.sub(lambda match: _spoken_of(make, match.group(1)), core)
