@@ -1,0 +1,117 @@
+"""Requests to read and to find files, told as people tell them: what their numbers and patterns hold to."""
+
+import re
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_mcpbench.training.generate import pools
+from pytest_mcpbench.training.generate.compose import Clause, EmptyPoolError, Maker
+from pytest_mcpbench.training.generate.finding_told import told_glob
+from pytest_mcpbench.training.generate.globbing import directly, found, one_level_down, typed
+from pytest_mcpbench.training.generate.line_numbers import lines_asked, said
+from pytest_mcpbench.training.generate.phrases import expand, slots_of
+from pytest_mcpbench.training.generate.places import Place
+from pytest_mcpbench.training.generate.reading import read_clause
+
+SAID_OF_READ = {"file", "name", "dir", "a", "b", "ab", "lab", "n", "m", "mid", "before", "ord", "size"}
+SAID_OF_GLOB = {"name", "dir", "where", "dotext", "dotext2", "noun", "lang", "lang2", "affix", "tail", "start", "end"}
+CONTEXT = {"who", "err", "day", "what", "issue", "num", "lang", "mention", "ran", "Name"}
+
+
+def drawn(make: Maker, count: int) -> list[Clause]:
+    clauses: list[Clause] = []
+    while len(clauses) < count:
+        try:
+            clauses.append(told_glob(make))
+        except EmptyPoolError:
+            continue
+    return clauses
+
+
+@pytest.mark.parametrize(
+    ("pool", "known"), [("read_more", SAID_OF_READ), ("glob_more", SAID_OF_GLOB | {"typed"})], ids=["read", "glob"]
+)
+def test_each_phrasing_expands_and_names_only_what_is_filled(pool: str, known: set[str]) -> None:
+    phrasings = [line for entries in pools.sections(pool).values() for line in entries]
+    assert len(phrasings) >= 450
+    assert len(set(phrasings)) >= 0.99 * len(phrasings)
+    for phrasing in phrasings:
+        for seed in range(3):
+            text = expand(phrasing, Random(seed))
+            assert text
+            assert set(slots_of(text)) <= known | CONTEXT, phrasing
+
+
+@given(st.integers())
+@settings(max_examples=60)
+def test_a_range_has_as_many_lines_as_its_ends_say_however_they_are_written(seed: int) -> None:
+    make = Maker(Random(seed), "train")
+    numbers, shown = lines_asked(make, "range", "lines {a} to {b}")
+    first, last = int(shown["a"].value), int(shown["b"].value)
+    assert numbers == {"offset": first, "limit": last - first + 1}
+    for slot in ("ab", "lab"):
+        assert [int(each) for each in re.findall(r"\d+", str(shown[slot].shown))] == [first, last]
+    assert str(shown["b"].shown or last).replace(",", "") == str(last)
+    assert first <= int(shown["mid"].value) <= last
+
+
+@given(st.integers())
+@settings(max_examples=60)
+def test_what_is_skipped_and_what_is_counted_off_gives_the_first_line_wanted(seed: int) -> None:
+    make = Maker(Random(seed), "train")
+    numbers, shown = lines_asked(make, "skip", "skip the first {n} lines")
+    assert numbers == {"offset": int(shown["n"].value) + 1}
+    numbers, shown = lines_asked(make, "offset", "I know {m} lines, go on at {n}")
+    assert numbers == {"offset": int(shown["m"].value) + 1}
+    numbers, shown = lines_asked(make, "block", "the {ord} {size} lines")
+    assert numbers == {"offset": (int(shown["ord"].value) - 1) * int(shown["size"].value) + 1,
+                       "limit": int(shown["size"].value)}  # fmt: skip
+
+
+def test_a_dozen_has_its_article_only_where_nothing_stands_for_it() -> None:
+    make = Maker(Random(0), "train")
+    words = {str(said(make, 12, "read {n} lines").shown) for _ in range(60)}
+    after_first = {str(said(make, 12, "the first {n} lines").shown) for _ in range(60)}
+    assert words == {"None", "a dozen"}
+    assert after_first == {"None", "dozen"}
+
+
+def test_nearly_half_of_the_requests_to_read_carry_numbers_of_lines() -> None:
+    make, numbered = Maker(Random(4), "train"), 0
+    for _ in range(600):
+        arguments = read_clause(make).alternatives[0][0].arguments
+        numbered += "offset" in arguments or "limit" in arguments
+    assert 0.45 <= numbered / 600 <= 0.62
+
+
+def test_parts_of_names_and_signs_between_them_stand_in_patterns() -> None:
+    patterns = [str(clause.alternatives[0][0].arguments["pattern"]) for clause in drawn(Maker(Random(2), "train"), 900)]
+    for sign in (
+        r"\[0-9\]\.",
+        r"[^?]\?\.",
+        r"^\*\*/[^*]+\*$",
+        r"^\*\*/\*[^*]+\*$",
+        r"^\*\*/\*\w+\.\w+$",
+        r"/\*/[^*]+$",
+    ):
+        assert any(re.search(sign, pattern) for pattern in patterns), sign
+
+
+def test_answers_for_files_by_name_say_where_and_how_deep() -> None:
+    place = Place(arguments={"path": "lib"}, kind="dir")
+    beside, inside = found("**/LICENSE", place)
+    assert (beside[0].arguments, beside[0].accept) == (
+        {"pattern": "**/LICENSE", "path": "lib"},
+        {"pattern": ("LICENSE",)},
+    )
+    assert inside[0].arguments == {"pattern": "lib/**/LICENSE"}
+    assert typed("logs/*.log", Place())[0][0].accept == {}
+    assert typed("*.log", Place())[0][0].accept == {"pattern": ("**/*.log",)}
+    assert all("**" not in str(calls[0].arguments["pattern"]) for calls in directly("*.c", "src"))
+    assert [calls[0].arguments for calls in one_level_down("go.mod", "pkg")] == [
+        {"pattern": "pkg/*/go.mod"},
+        {"pattern": "*/go.mod", "path": "pkg"},
+    ]
