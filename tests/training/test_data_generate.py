@@ -26,7 +26,10 @@ from pytest_mcpbench.training.generate.quoting import clear_without_quotes, quot
 from pytest_mcpbench.training.generate.snippets import FILES
 from pytest_mcpbench.training.generate.values import Values
 
-PHRASE_POOLS = ("read", "write", "edit", "bash", "grep", "glob", "places", "pairs", "none", "frames", "kinds")
+PHRASE_POOLS = (
+    "read", "write", "edit", "bash", "grep", "glob", "places", "pairs", "none", "frames", "kinds",
+    "edit_told", "grep_told",
+)  # fmt: skip
 CLOSED_VOCABULARIES = {"packages", "extensions", "languages"}
 
 
@@ -183,7 +186,7 @@ def test_assembled_patterns_compile_and_changed_texts_differ_or_stay_unused(seed
 
 
 def test_every_occurrence_is_replaced_exactly_where_the_words_say_so() -> None:
-    said = re.compile(r"\b(all|every|everywhere|each|global|globally|throughout)\b|/g\b", re.IGNORECASE)
+    said = re.compile(r"\b(all|every|everywhere|each|global|globally|throughout|wherever)\b|/g\b", re.IGNORECASE)
     edits = [c for c in rows()[0] if calls_of(c) == ["edit"]]
     with_flag = [c for c in edits if c.expected[0].arguments.get("replace_all")]
     assert with_flag

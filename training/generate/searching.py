@@ -15,7 +15,7 @@ from pytest_mcpbench.training.generate.told_searches import told_search
 __all__ = ["answers", "grep_clause", "searched", "short_grep"]
 
 _SHARES = {"plain": 0.47, "files": 0.15, "count": 0.14, "content": 0.11, "multiline": 0.04, "limit": 0.09}
-_TOLD = 0.6
+_TOLD = 0.66
 """The share of the rows that tell a story, or ask in another way than an order with its place behind."""
 
 _MODES = {"files": "files_with_matches", "count": "count", "content": "content", "lines": "content"}

@@ -116,4 +116,4 @@ def _is_folder(name: str) -> bool:
     return name.endswith("/") or name in _FOLDERS
 
 
-_FOLDERS = frozenset({"/etc/nginx", "/etc/systemd", "./config", "~/dotfiles", "~/.config", "importers/sparkasse"})
+_FOLDERS = frozenset({"/etc/nginx", "/etc/systemd", "./settings", "~/dotfiles", "~/.config", "importers/paypal"})

@@ -29,7 +29,7 @@ _SHARES = {
     "block": 0.07, "apart": 0.03,
 }  # fmt: skip
 _EVERY = frozenset({"all", "del_all", "rawall"})
-_NATURAL = 0.62
+_NATURAL = 0.68
 _CODE = ("py", "web", "systems", "java", "games", "embedded")
 _PUNCTUATED = re.compile(r"[^\w\s]")
 

@@ -38,7 +38,7 @@ _WHATS = {
 }  # fmt: skip
 _ANY_WHAT = {"t": 0.42, "s": 0.2, "r": 0.38}
 _KINDS = {"t": "text", "s": "sym", "r": "regex"}
-_NATURAL = 0.62
+_NATURAL = 0.68
 _LIMITS = (2, 3, 4, 5, 5, 8, 10, 10, 12, 15, 20, 20, 25, 30, 40, 50, 50, 100, 200)
 _WITHIN = re.compile(r"\{(dir|file|lang|typed)\}")
 _MARKED = re.compile(r"\{what\}(?=[ \n,:?]|--)")
