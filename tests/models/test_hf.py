@@ -149,7 +149,7 @@ def test_an_adapter_answers_as_its_unmerged_self_and_not_as_its_base(tmp_path: P
 
     base = save_tiny(tmp_path / "base")
     adapter = save_adapter(tmp_path / "adapter", str(base))
-    (adapter / "mcpbench_training.json").write_text('{"row_hashes": ["a", "b"]}')
+    (adapter / "mcpbench_training.json").write_text('{"rows": {"1": "a", "2": "b"}}')
     merged = load_model(resolve(str(adapter)), CPU)
     plain = load_model(resolve(str(base)), CPU)
     settings = GenerationSettings(max_new_tokens=20)

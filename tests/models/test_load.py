@@ -351,7 +351,7 @@ def test_a_fingerprint_follows_content_and_not_place(tmp_path: Path) -> None:
 
 def test_training_rows_are_known_where_training_left_them(tmp_path: Path) -> None:
     assert trained_on(tmp_path) == ()
-    (tmp_path / "mcpbench_training.json").write_text('{"row_hashes": ["x", "y"]}')
+    (tmp_path / "mcpbench_training.json").write_text('{"rows": {"1": "x", "2": "y"}}')
     assert trained_on(tmp_path) == ("x", "y")
 
 
