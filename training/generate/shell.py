@@ -30,6 +30,7 @@ _LOOKS: dict[str, Look] = {
     "stem": "symbol", "pip": "symbol", "npm": "symbol", "cargo": "symbol", "branch": "symbol", "host": "path",
     "url": "path", "const": "plain",
 }  # fmt: skip
+_ACTUAL = 0.5
 _COMMANDS = {"real": 0.5, "coined": 0.25, "pool": 0.25}
 _INTRODUCED = re.compile(r"\b(re-?)?(run|running|execute|exec|command|shell|bash|terminal|output of)\b", re.IGNORECASE)
 _SEARCHING = ("grep", "egrep", "rg ", "find ")
@@ -103,7 +104,7 @@ def described(make: Maker) -> Clause:
     slots: dict[str, Slot] = {}
     phrase = expand(what, make.rng)
     for name, number in _SLOT.findall(phrase):
-        value = _described_value(make, name)
+        value = _described_value(make, name, tuple(values.values()))
         if set(value) & set(_NEVER_QUOTED if name in ("msg", "phrase") else _NEVER_BARE):
             raise EmptyPoolError("a value that a shell would need in other quotes")
         values[name + number] = value
@@ -112,9 +113,9 @@ def described(make: Maker) -> Clause:
     return make.clause(Phrasing(text=phrase, order=is_order(phrase)), slots, ran(filled[0], tuple(filled[1:])))
 
 
-def _described_value(make: Maker, kind: str) -> str:
-    if knows_actual(kind):
-        return actual_value(make, kind)
+def _described_value(make: Maker, kind: str, taken: tuple[str, ...]) -> str:
+    if knows_actual(kind) and (not make.values.knows(kind) or (kind != "url" and make.chance(_ACTUAL))):
+        return actual_value(make, kind, taken)
     return make.values.of("CONST" if kind == "const" else kind)
 
 
