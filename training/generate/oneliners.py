@@ -1,6 +1,7 @@
 """Command lines as people really write them, with quotes in quotes, composed anew each time."""
 
 import re
+import shlex
 from functools import cache
 
 from pytest_mcpbench.training.generate.compose import EmptyPoolError, Maker
@@ -29,13 +30,21 @@ def _actual(pool: str = "actual") -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 def one_liner(make: Maker) -> str:
-    """A command line of a hand-written shape with real or coined names in it; some with a pipe or redirection more."""
+    """A command line of a hand-written shape with real or coined names in it; some with a pipe or redirection more.
+
+    Raises EmptyPoolError where a name has put a quote in quotes, so that a shell would wait for more.
+    """
     command = make.rng.choice(side(lines("oneliners"), make.split))
     if make.chance(0.16) and not command.rstrip().endswith(("&", "done", ";", "fi")) and " > " not in command:
         command += make.rng.choice(_ENDS)
     if make.chance(0.05):
         command = "<env>=<envval> " + command if command[0].islower() and not command.startswith(_BUILT_IN) else command
-    return actual_fill(make, command)
+    command = actual_fill(make, command)
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        raise EmptyPoolError("the quotes of a command do not close") from error
+    return command
 
 
 _BUILT_IN = ("for ", "while ", "if ", "cd ", "export ", "test ", "alias ", "until ", "case ")
