@@ -15,14 +15,14 @@ from pytest_mcpbench.training.generate.compose import (
 )
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words, clear_without_quotes, habit_of, quoted
-from pytest_mcpbench.training.generate.reading import apart
+from pytest_mcpbench.training.generate.reading import NUMBER_WORDS, apart
 from pytest_mcpbench.training.generate.snippets import FENCES, FILES
 
 POOL = "write_told"
 _SHARES = {
-    "text": 0.18, "end": 0.16, "block_end": 0.19, "block_mid": 0.08, "block_first": 0.06, "thing": 0.09,
-    "named_bare": 0.03, "fixed": 0.03, "empty": 0.06, "lines2": 0.02, "lines3": 0.02, "breaks": 0.015, "kept": 0.01,
-    "said": 0.035, "apart": 0.02, "apart_empty": 0.01, "apart_block": 0.01,
+    "text": 0.14, "end": 0.14, "block_end": 0.28, "block_mid": 0.11, "block_first": 0.07, "thing": 0.07, "mid": 0.03,
+    "named_bare": 0.025, "fixed": 0.025, "empty": 0.05, "lines2": 0.02, "lines3": 0.02, "breaks": 0.015, "kept": 0.01,
+    "said": 0.03, "apart": 0.02, "apart_empty": 0.01, "apart_block": 0.015,
 }  # fmt: skip
 _SAID: dict[str, Callable[[Maker], str]] = {
     "person": lifelike.person,
@@ -109,6 +109,19 @@ def _thing(make: Maker) -> Clause:
     path = lifelike.lifelike_path(make, suits if make.chance(0.85) else ())
     slots = {"file": Slot(path, "path"), "thing": Slot(f"{noun} {_shown(content, make)}"), "kind": _kind(make)}
     return make.clause(_calm(told_phrasing(make, "thing")), slots, answer(path, content, content + "\n"))
+
+
+def _mid(make: Maker) -> Clause:
+    """The content stands in the sentence without quotes: one word of signs, or code that ends with a sign."""
+    for _ in range(30):
+        noun, suits, content = lifelike.thing(make)
+        if re.fullmatch(r"\S*[^\s.,:!?'\"`]|[^.?!]*[;}>)]", content) and len(content) < 120 and content[0] not in "'\"":
+            break
+    else:
+        raise EmptyPoolError("no content that can stand without quotes")
+    path = lifelike.lifelike_path(make, suits)
+    slots = {"file": Slot(path, "path"), "thing": Slot(noun), "content": Slot(content)}
+    return make.clause(_calm(told_phrasing(make, "mid")), slots, answer(path, content, content + "\n"))
 
 
 def _calm(phrasing: Phrasing) -> Phrasing:
@@ -232,6 +245,20 @@ def _fenced(make: Maker, content: str, label: str, share: float) -> str:
     return f"```{make.rng.choice(('', label))}\n{content}\n```" if fence else content
 
 
+def _language(make: Maker, suits: tuple[str, ...]) -> str:
+    """What the language of such a file is called, or a word that says nothing of it."""
+    for row in make.values.languages:
+        if row[1].strip() in suits:
+            return make.rng.choice(row[0].split(",")).strip()
+    return make.rng.choice(("little", "short", "small", "new"))
+
+
+def _count(content: str) -> str:
+    """How many lines a content has, in words where it is short."""
+    rows = content.count("\n") + 1
+    return "one line" if rows == 1 else f"{NUMBER_WORDS.get(rows, rows)} lines"
+
+
 def _block(make: Maker, kind: str) -> Clause:
     suits, content = _contents(make)
     if content != content.strip("\n") or not content:
@@ -249,11 +276,13 @@ def _block(make: Maker, kind: str) -> Clause:
     elif shown != content and make.chance(0.4):
         text = text.replace("\n\n", "\n")
     slots = {"file": Slot(path, "path"), "block": Slot(content, "block", shown), "kind": _kind(make)}
+    slots |= {"lang": Slot(_language(make, suits)), "count": Slot(_count(content))}
     return make.clause(Phrasing(text=text, order=False), slots, answer(path, content, content + "\n"))
 
 
 _BUILDERS: dict[str, Callable[[Maker], Clause]] = {
-    "text": _text, "end": _end, "thing": _thing, "named_bare": _named_bare, "fixed": _fixed, "empty": _empty,
+    "text": _text, "end": _end, "thing": _thing, "mid": _mid, "named_bare": _named_bare, "fixed": _fixed,
+    "empty": _empty,
     "lines2": _lines("lines2"), "lines3": _lines("lines3"), "breaks": _breaks, "kept": _kept, "said": _said,
     "apart": _apart, "apart_empty": _apart_empty, "apart_block": _apart_block,
 }  # fmt: skip
