@@ -28,7 +28,7 @@ from pytest_mcpbench.training.generate.values import Values
 
 PHRASE_POOLS = (
     "read", "write", "edit", "bash", "grep", "glob", "places", "pairs", "none", "frames", "kinds",
-    "edit_told", "grep_told",
+    "edit_told", "grep_told", "write_told", "pairs_told",
 )  # fmt: skip
 CLOSED_VOCABULARIES = {"packages", "extensions", "languages"}
 
