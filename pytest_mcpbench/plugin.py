@@ -132,9 +132,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Under `--mcp-missed`, keep only the cases that the last run missed."""
-    if session_of(config) is not None and options_of(config).missed:
-        keep_missed(config, items)
+    """Under `--mcp-missed`, keep only the cases that the last run missed; judge speed behind its measurement."""
+    if session_of(config) is not None:
+        timed.measure_first(items)
+        if options_of(config).missed:
+            keep_missed(config, items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

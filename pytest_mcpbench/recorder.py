@@ -61,7 +61,7 @@ class Recorder:
             return
         if "mcp_level" in noted:
             self._bench.levels_run.add(str(noted["mcp_level"]))
-        if "mcp_gate" in noted and not report.skipped:
+        if "mcp_gate" in noted:
             self._bench.gates_run.append((str(noted["mcp_model"]), str(noted["mcp_gate"])))
 
     @pytest.hookimpl(tryfirst=True)

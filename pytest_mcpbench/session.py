@@ -222,7 +222,8 @@ class BenchSession:
 
     def speed_gates(self, label: str) -> tuple[str, ...]:
         """The gates that a user asked for on the model's speed."""
-        return speed_gates(label, self.pairs, self.setup.targets)
+        targets = self.setup.targets
+        return speed_gates(label, self.pairs, targets, self.speed.machine if targets.latencies else "")
 
     def comparison_gates(self, label: str) -> dict[str, tuple[Pair, str]]:
         """The gates that compare this model with an earlier one: name to pair and level."""

@@ -75,6 +75,11 @@ class SpeedBench:
         return timing_threads(self.load.threads)
 
     @cached_property
+    def machine(self) -> str:
+        """The fingerprint of this machine, as models are timed on it."""
+        return machine_fingerprint(environment(), self.threads)
+
+    @cached_property
     def timed_cases(self) -> dict[str, Case]:
         """The cases whose requests are timed, by id: at most one an iteration, at even distances."""
         calls = [case for case in self.cases if case.expects_call] or list(self.cases)
@@ -139,12 +144,11 @@ class SpeedBench:
                 return found
 
     def verdict_of(self, label: str, gate: str, pairs: Sequence[Pair], targets: Targets) -> Verdict:
-        """The verdict of one of `SPEED_GATES`; what it is about is measured if it was not yet."""
+        """The verdict of one of `SPEED_GATES`; pairs are measured if they were not yet."""
         if gate == LATENCY:
             limit = targets.latency_for(label)
             assert limit is not None, "without a limit there is no gate"
-            machine = machine_fingerprint(environment(), self.threads)
-            return latency_verdict(label, limit, self.latencies.get(label), machine)
+            return latency_verdict(label, limit, self.latencies.get(label))
         pair, target = pair_to(label, pairs), targets.speedup_for(label) or 1.0
         if pair is None:
             return no_reference(label, target)

@@ -12,7 +12,7 @@ from pytest_mcpbench.core.gate import certifiable_notice
 from pytest_mcpbench.core.notices import idle_notice, margin_notice
 from pytest_mcpbench.core.report import Mood, printable, result_lines
 from pytest_mcpbench.core.result import RunResult
-from pytest_mcpbench.core.speed_limit import LATENCY
+from pytest_mcpbench.core.speed_limit import limit_elsewhere
 from pytest_mcpbench.models.engine import BatchReport
 from pytest_mcpbench.models.load import first_use_notes
 from pytest_mcpbench.session import WHOLE_LEVELS, BenchSession
@@ -125,16 +125,16 @@ def write_result_lines(reporter: "pytest.TerminalReporter", bench: BenchSession,
     reporter.write_sep(
         "=", f"tool calling: {cases}, {len(result.models)} model{'' if len(result.models) == 1 else 's'}"
     )
-    whole = not bench.levels_run or bool(bench.levels_run & WHOLE_LEVELS)
-    for line in result_lines(result, bench.setup.targets, whole=whole, verbose=reporter.verbosity > 0):
+    whole, targets = not bench.levels_run or bool(bench.levels_run & WHOLE_LEVELS), bench.setup.targets
+    for line in result_lines(result, targets, whole=whole, verbose=reporter.verbosity > 0):
         reporter.write_line(line.text, **_MARKUP[line.mood])
     for label in bench.labels:
         if label in result.models and not bench.is_gated(label):
             reporter.write_line(f"{label}: measured, not gated")
         elif (gates := bench.speed_gates(label)) and label not in bench.speed.infos:
             reporter.write_line(f"{label}: nothing was timed for its target of {', '.join(gates)}: add -m latency")
-        elif LATENCY in gates and not (verdict := bench.verdict_of(label, LATENCY)).n:
-            reporter.write_line(printable(verdict.line()), yellow=True)
+        if targets.latencies and (elsewhere := limit_elsewhere(label, targets, bench.speed.machine)):
+            reporter.write_line(printable(elsewhere), yellow=True)
 
 
 def write_saved(reporter: "pytest.TerminalReporter", paths: Sequence[Path]) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from pytest_mcpbench.core.compare import Pair
 from pytest_mcpbench.core.speed import SpeedComparison
+from pytest_mcpbench.core.speed_limit import SPEED_GATES
+from pytest_mcpbench.items import GateItem
 from pytest_mcpbench.measurements import LatencyTest, ThroughputTest
 from pytest_mcpbench.session import BenchSession
 from pytest_mcpbench.startup import session_of
@@ -16,6 +18,9 @@ from pytest_mcpbench.terminal import NO_MODEL
 
 TIMING = ("latency", "throughput")
 """The markers of the timing suites; each suite's file is named after its marker."""
+
+_JUDGED = (*SPEED_GATES, "-speed", ":speed")
+"""How the gates end that judge what was timed: targets of speed, the guide's claims, regressions."""
 
 _NOT_COMPUTED = "recorded answers are not computed here, so there is nothing to time"
 
@@ -42,6 +47,11 @@ def refuse_parallel(config: pytest.Config) -> None:
     ]
     if asked:
         raise pytest.UsageError(f"-n: several processes would slow each other down; run -m {asked[0]} without -n")
+
+
+def measure_first(items: list[pytest.Item]) -> None:
+    """Put the gates on speed last, in whatever order the tests are: they judge what other tests measure."""
+    items.sort(key=lambda item: isinstance(item, GateItem) and item.gate.endswith(_JUDGED))
 
 
 def lacks_pair(config: pytest.Config, function: object) -> bool:

@@ -27,6 +27,4 @@ def test_speed(mcp_speed: SpeedComparison) -> None:
 @pytest.mark.each_speed
 def test_speed_target(verdict: Verdict) -> bool:
     """The speed reaches what was asked of it: a speedup over the reference model, or a limit on this machine."""
-    if verdict.status == "UNDECIDED" and not verdict.n:
-        pytest.skip(verdict.line())
     return verdict.passed

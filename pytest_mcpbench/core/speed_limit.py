@@ -20,14 +20,28 @@ def pair_to(label: str, pairs: Sequence[Pair]) -> Pair | None:
     return next((pair for pair in pairs if pair.after == label), None)
 
 
-def speed_gates(label: str, pairs: Sequence[Pair], targets: Targets) -> tuple[str, ...]:
+def speed_gates(label: str, pairs: Sequence[Pair], targets: Targets, machine: str) -> tuple[str, ...]:
     """The gates that a user asked for on the model's speed.
 
     A speedup for any label leaves out the models that are compared with none; one for this label does not.
+    A limit is a gate on the machine that it was set for and on no other.
     """
     has_reference = pair_to(label, pairs) is not None or label in targets.speedups
     speedup = (SPEEDUP,) if targets.speedup_for(label) is not None and has_reference else ()
-    return (*speedup, LATENCY) if targets.latency_for(label) is not None else speedup
+    limit = targets.latency_for(label)
+    return (*speedup, LATENCY) if limit is not None and limit.machine == machine else speedup
+
+
+def limit_elsewhere(label: str, targets: Targets, machine: str) -> str | None:
+    """A line for a limit that is no gate here, with the fingerprint that would make it one; None without one."""
+    limit = targets.latency_for(label)
+    if limit is None or limit.machine == machine:
+        return None
+    named = f"was set for machine {limit.machine}" if limit.machine else "names no machine"
+    return (
+        f"{label}: its limit of {limit.ms:g} ms {named} and decides nothing; "
+        f"to set it for this one: --mcp-target {LATENCY}:{label}={limit.ms:g}@{machine}"
+    )
 
 
 def no_reference(label: str, target: float) -> Verdict:
@@ -46,18 +60,16 @@ def no_reference(label: str, target: float) -> Verdict:
     )
 
 
-def latency_verdict(label: str, limit: LatencyLimit, latency: Latency | None, machine: str) -> Verdict:
-    """Whether 90 % of requests are answered within the limit, on the machine that it was set for.
+def latency_verdict(label: str, limit: LatencyLimit, latency: Latency | None) -> Verdict:
+    """Whether 90 % of requests are answered within the limit.
 
-    PASS if the upper bound of the 90th percentile is within it, FAIL if the percentile is not, else UNDECIDED, as on
-    any other machine; there `n` is 0. `rate` is the percentile in milliseconds.
+    PASS if the upper bound of the 90th percentile is within it, FAIL if the percentile is not, else UNDECIDED.
+    `rate` is the percentile in milliseconds.
     """
     n = within = 0
     seen_ms: float | None = None
     status: Status = "UNDECIDED"
-    if limit.machine != machine:
-        reason, step = _elsewhere(label, limit, machine)
-    elif latency is None or latency.e2e_s.p90 is None:
+    if latency is None or latency.e2e_s.p90 is None:
         n = latency.n if latency is not None else 0
         reason = f"{n} requests are too few for a 90th percentile"
         step = f"time {samples_needed(0.9)} or more: --mcp-iterations"
@@ -76,14 +88,6 @@ def latency_verdict(label: str, limit: LatencyLimit, latency: Latency | None, ma
         target=limit.ms,
         reason=reason,
         next_step=step,
-    )
-
-
-def _elsewhere(label: str, limit: LatencyLimit, machine: str) -> tuple[str, str]:
-    named = f"was set for machine {limit.machine}" if limit.machine else "names no machine"
-    return (
-        f"the limit of {limit.ms:g} ms {named}, and this is {machine}",
-        f"to set it for this one: --mcp-target {LATENCY}:{label}={limit.ms:g}@{machine}",
     )
 
 

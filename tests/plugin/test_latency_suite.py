@@ -1,6 +1,7 @@
 """Timing through pytest: what runs when, what is shown and kept, what pytest-benchmark is told, which gates fail."""
 
 import json
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree as ET
@@ -139,24 +140,36 @@ def test_a_speedup_over_nothing_fails(bench: Bench) -> None:
 
 @pytest.mark.usefixtures("clocked")
 @pytest.mark.parametrize(
-    ("limit", "outcome", "words"),
+    ("limit", "verdicts", "words"),
     [
-        ("750@{}", "passed", "PASS latency_p90_ms"),
-        ("650@{}", "failed", "90 % of 30 requests within 700.0 ms"),
-        ("750@0123456789ab", "skipped", "was set for machine 0123456789ab"),
-        ("750", "skipped", "names no machine"),
+        ("750@{}", ["PASS"], "PASS latency_p90_ms int8: 90 % of 30 requests within 700.0 ms"),
+        ("650@{}", ["FAIL"], "FAIL latency_p90_ms int8: 90 % of 30 requests within 700.0 ms"),
+        ("650@0123456789ab", [], "int8: its limit of 650 ms was set for machine 0123456789ab and decides nothing"),
+        ("650", [], "int8: its limit of 650 ms names no machine and decides nothing"),
     ],
 )
-def test_a_limit_gates_the_machine_that_it_was_set_for(bench: Bench, limit: str, outcome: str, words: str) -> None:
+def test_a_limit_gates_the_machine_that_it_was_set_for(
+    bench: Bench, limit: str, verdicts: list[str], words: str
+) -> None:
     machine = machine_fingerprint(environment(), 2)
     target = f"--mcp-target=latency_p90_ms:int8={limit.format(machine)}"
-    result = run(bench, MODELS[1], "--mcp-iterations=30", "--mcp-threads=2", target, "-rA")
-    assert result.parseoutcomes()[outcome] == 1 + (outcome == "passed")
-    assert result.ret == (outcome == "failed")
-    assert [gate["verdict"] for gate in bench.result()["gates"]] == {"passed": ["PASS"], "failed": ["FAIL"]}.get(
-        outcome, []
-    )
+    result = run(bench, MODELS[1], "--mcp-iterations=30", "--mcp-threads=2", target)
+    assert result.ret == (verdicts == ["FAIL"])
+    assert [gate["verdict"] for gate in bench.result()["gates"]] == verdicts
     assert words in result.stdout.str()
+
+
+@pytest.mark.usefixtures("clocked")
+def test_speed_is_judged_behind_its_measurement_in_whatever_order(bench: Bench) -> None:
+    (bench.path / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    items.reverse()\n", encoding="utf-8"
+    )
+    machine = machine_fingerprint(environment(), 2)
+    targets = (f"--mcp-target=latency_p90_ms=2000@{machine}", "--mcp-target=speedup=1.5")
+    result = run(bench, *MODELS, "--mcp-iterations=30", "--mcp-threads=2", *targets, "-v")
+    assert result.ret == 0
+    names = re.findall(r"::(test_\w+)\[", result.stdout.str())
+    assert names == ["test_speed", "test_latency", "test_latency", *["test_speed_target"] * 3]
 
 
 @pytest.mark.usefixtures("clocked")
