@@ -81,7 +81,7 @@ def run_finetuning(
             course = loop.run()
         assert course.best is not None, "the last step of an epoch is always evaluated"
         report = TrainingReport(
-            config=asdict(config),
+            config={**asdict(config), "model_name": prepared.base.name},
             base=prepared.base.name,
             format=prepared.base.style(config).fmt.name,
             train_rows=len(prepared.train),
