@@ -8,7 +8,7 @@ from typing import Literal
 
 from pytest_mcpbench.core.case import Tool, ToolCall
 from pytest_mcpbench.core.formats.family import tool_lines
-from pytest_mcpbench.core.formats.pythoncall import read_python_call, write_python_call
+from pytest_mcpbench.core.formats.pythoncall import read_python_call, text_as_it_stands, write_python_call
 from pytest_mcpbench.core.formats.reading import ReadError, expect, skip_space
 from pytest_mcpbench.core.formats.scan import Block, Marked
 
@@ -37,7 +37,7 @@ class Native(Marked):
 
     def write(self, calls: Sequence[ToolCall]) -> str:
         """One block a call, a line each."""
-        return "\n".join(f"{OPENER}{write_python_call(call, self.name)}{CLOSER}" for call in calls)
+        return "\n".join(f"{OPENER}{write_python_call(call, self.name, text_as_it_stands)}{CLOSER}" for call in calls)
 
     def instructions(self, tools: Sequence[Tool], detail: Literal["line", "schema"]) -> str:
         """A line a tool; with "schema", its JSON Schema below the line."""

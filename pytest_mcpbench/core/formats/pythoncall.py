@@ -1,6 +1,7 @@
 """Calls written as Python: a name and keyword arguments that are literals. Read and never evaluated."""
 
 import re
+from collections.abc import Callable
 
 from pytest_mcpbench.core.case import Arguments, Json, ToolCall
 from pytest_mcpbench.core.formats.literal import read_literal
@@ -9,6 +10,7 @@ from pytest_mcpbench.errors import FormatError
 
 NAME = re.compile(r"\w[\w./:-]*")
 _KEY = re.compile(r"[^\W\d][\w$.-]*")
+_CLOSING = re.compile(r"'{3,}|'+\Z")
 
 
 def read_python_call(text: str, at: int) -> tuple[ToolCall, int]:
@@ -49,8 +51,8 @@ def _read_arguments(text: str, at: int) -> tuple[Arguments, int]:
     return arguments, at + 1
 
 
-def write_python_call(call: ToolCall, format_name: str) -> str:
-    """`name(key=value, …)`. Raises FormatError for names that are no names."""
+def write_python_call(call: ToolCall, format_name: str, write_text: Callable[[str], str] = repr) -> str:
+    """`name(key=value, …)`, with texts as `write_text` writes them. Raises FormatError for names that are no names."""
     if not NAME.fullmatch(call.name):
         raise FormatError(
             f"{format_name}: a tool cannot be named {call.name!r}; letters, digits and _ . / : - make a name"
@@ -58,13 +60,26 @@ def write_python_call(call: ToolCall, format_name: str) -> str:
     for key in call.arguments:
         if not _KEY.fullmatch(key):
             raise FormatError(f"{format_name}: {call.name}: an argument cannot be named {key!r}; rename it")
-    return f"{call.name}({', '.join(f'{key}={write_literal(value)}' for key, value in call.arguments.items())})"
+    arguments = ", ".join(f"{key}={write_literal(value, write_text)}" for key, value in call.arguments.items())
+    return f"{call.name}({arguments})"
 
 
-def write_literal(value: Json) -> str:
+def write_literal(value: Json, write_text: Callable[[str], str] = repr) -> str:
     """The value as a Python literal."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {write_literal(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {write_literal(item, write_text)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(write_literal, value)) + "]"
-    return repr(value)
+        return "[" + ", ".join(write_literal(item, write_text) for item in value) + "]"
+    return write_text(value) if isinstance(value, str) else repr(value)
+
+
+def text_as_it_stands(value: str) -> str:
+    """The text as a Python literal with few escapes: in three quotes where it has lines or both kinds of quotes.
+
+    A model copies a line break more easily than it turns it into an escape that melts with the word behind it.
+    """
+    plain = "\n" not in value and not ("'" in value and '"' in value)
+    if plain or not all(sign.isprintable() or sign in "\n\t" for sign in value):
+        return repr(value)
+    body = _CLOSING.sub(lambda found: "\\'" * len(found.group()), value.replace("\\", "\\\\"))
+    return f"'''{body}'''"
