@@ -12,6 +12,7 @@ from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.gate import tier_of
 from pytest_mcpbench.core.level import LEVELS
 from pytest_mcpbench.errors import McpBenchError
+from pytest_mcpbench.training.base import look_at
 from pytest_mcpbench.training.data_check import check_data, require_fit
 from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
 from pytest_mcpbench.training.flags import FinetuneFlags, SweepFlags, parse_finetune, parse_sweep
@@ -85,7 +86,11 @@ def _finetune(args: Sequence[str]) -> None:
 
 
 def _checked_data(flags: FinetuneFlags | SweepFlags) -> TrainingData:
-    """The rows, fit to train on and free of the shipped benchmark's cases; raises TrainingError for others."""
+    """The rows, fit to train on and free of the shipped benchmark's cases. Raises TrainingError for others.
+
+    A model that cannot be trained is refused first.
+    """
+    look_at(flags.config.model_name)  # before the rows, of which there may be many
     data = read_data(flags.data, flags.validation, split=flags.config.validation_split, seed=flags.config.seed)
     benchmark = CaseReader(shipped_tools=shipped_tools()).read([shipped_tools().parent / "cases"])
     require_fit(check_data(data.train, benchmark))
