@@ -16,13 +16,15 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,training,onnx,report,dev]'
 	touch $(STAMP)
 
-# CASES=all takes every case; the default is the balanced smoke selection.
+# CASES=all takes every case; the default is the balanced smoke selection. GATE=point makes missed targets fail.
 CASES ?= smoke
-MODELS ?= demo:base
+MODELS ?= demo:base demo:finetuned demo:int8 demo:int4
+GATE ?= off
 
 bench: setup
 	$(BIN)/pytest suites $(foreach model,$(MODELS),--mcp-model=$(model)) \
-	  -m "$(if $(filter all,$(CASES)),not slow,$(CASES))" --mcp-json=.mcpbench/bench.json
+	  -m "$(if $(filter all,$(CASES)),not slow,$(CASES))" --mcp-gate=$(GATE) \
+	  --mcp-json=.mcpbench/bench.json --mcp-report=.mcpbench/bench.html
 
 test: setup
 	$(BIN)/pytest tests -q
