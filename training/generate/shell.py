@@ -14,6 +14,7 @@ from pytest_mcpbench.training.generate.compose import (
     is_order,
     one_call,
 )
+from pytest_mcpbench.training.generate.exact_commands import exact_command
 from pytest_mcpbench.training.generate.oneliners import actual_value, knows_actual, one_liner
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.pools import lines, side
@@ -22,6 +23,9 @@ from pytest_mcpbench.training.generate.timing import adjective, span
 from pytest_mcpbench.training.generate.told_commands import block, told
 
 _SHARES = {"any": 0.08, "quoted": 0.05, "fence": 0.03, "timeout": 0.07, "described": 0.27, "told": 0.5}
+_EXACT = 0.34
+"""The share of the rows whose command is one of those that easily lose their ends."""
+
 _TOLD = {"end": 0.27, "reason": 0.23, "block": 0.13, "timed": 0.37}
 _SLOT = re.compile(r"\{(\w+?)(\d?)\}")
 _LOOKS: dict[str, Look] = {
@@ -42,6 +46,9 @@ _READS = re.compile(r"(?:cat|less) (\S+)|head -(?:n )?(\d+) (\S+)")
 def bash_clause(make: Maker) -> Clause:
     """A request to run a command."""
     kind = make.draw(_SHARES)
+    if kind != "described" and make.chance(_EXACT):
+        clause, command, timeout = exact_command(make)
+        return replace(clause, alternatives=ran(command, timeout=timeout))
     if kind == "described":
         return described(make)
     command = make_command(make)
