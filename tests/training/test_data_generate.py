@@ -28,7 +28,7 @@ from pytest_mcpbench.training.generate.values import Values
 
 PHRASE_POOLS = (
     "read", "write", "edit", "bash", "grep", "glob", "places", "pairs", "none", "frames", "kinds",
-    "edit_told", "grep_told", "write_told", "pairs_told",
+    "edit_told", "grep_told", "write_told", "pairs_told", "pairs_lines", "read_more", "glob_more",
 )  # fmt: skip
 CLOSED_VOCABULARIES = {"packages", "extensions", "languages"}
 
@@ -152,7 +152,7 @@ def test_texts_are_copied_byte_for_byte_and_paths_named_apart_are_joined() -> No
 def test_many_contents_have_several_lines_and_many_values_quotes_that_need_care() -> None:
     train = rows()[0]
     contents = [call.arguments["content"] for case in train for call in case.expected if call.name == "write"]
-    assert sum("\n" in content for content in contents) >= 0.35 * len(contents)
+    assert sum("\n" in content for content in contents) >= 0.3 * len(contents)
     quoting = [case for case in train if any("'" in text or "\\" in text for text in strings_of(case))]
     both = [case for case in train if any("'" in text and '"' in text for text in strings_of(case))]
     foreign = [case for case in train if any(not text.isascii() for text in strings_of(case))]

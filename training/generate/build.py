@@ -31,7 +31,8 @@ BUILDERS: dict[str, Callable[[Maker], Clause]] = {
 }  # fmt: skip
 
 SHARES = {
-    "read": 0.12, "write": 0.125, "edit": 0.14, "bash": 0.125, "grep": 0.15, "glob": 0.125, "two": 0.08, "none": 0.135,
+    "read": 0.17, "write": 0.118, "edit": 0.132, "bash": 0.118, "grep": 0.142, "glob": 0.118, "two": 0.074,
+    "none": 0.128,
 }  # fmt: skip
 """What part of the rows asks for what: each tool alone, two calls, no call."""
 

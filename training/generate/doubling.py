@@ -1,22 +1,28 @@
 """Rows of two requests in natural words: each template names its slots, those of the second request end in 2."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.training.generate import lifelike
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.editing import edited, old_and_new
 from pytest_mcpbench.training.generate.finding import any_extension, file_name, found
+from pytest_mcpbench.training.generate.line_numbers import lines_asked
 from pytest_mcpbench.training.generate.phrases import expand
 from pytest_mcpbench.training.generate.places import Place, typed_glob
 from pytest_mcpbench.training.generate.pools import sections, side
 from pytest_mcpbench.training.generate.quoting import Slot
-from pytest_mcpbench.training.generate.reading import counted
+from pytest_mcpbench.training.generate.reading import counted, read_answers
 from pytest_mcpbench.training.generate.searching import answers, searched
 from pytest_mcpbench.training.generate.shell import make_command, pool_command, ran
 from pytest_mcpbench.training.generate.telling import answer, one_liner
 
 POOL = "pairs_told"
+LINES_POOL = "pairs_lines"
+_OF_LINES = 0.38
+"""The share of the rows that ask for a range of lines in one part or in both, from a pool of their own."""
 _ANY_OUTPUT: Mapping[str, Sequence[Json]] = {"output_mode": ("content", "files_with_matches")}
 _MODES = {"grepfiles": "files_with_matches", "grepcount": "count"}
 _TIMES = (("second", 1000, (2, 300)), ("second", 1000, (5, 61)), ("minute", 60_000, (2, 16)))
@@ -26,11 +32,17 @@ Part = tuple[dict[str, Slot], Alternatives]
 
 def told_pair(make: Maker) -> Clause:
     """A request of two parts that is told in one breath; the calls stand in the order in which they are asked for."""
-    section, template = make.rng.choice(_templates(make))
+    section, template = make.rng.choice(_templates(make, LINES_POOL if make.chance(_OF_LINES) else POOL))
     one, two = section.split("+")
     text = expand(template, make.rng)
     slots, first = _PARTS[one](make, text, "")
     slots2, second = _PARTS[two](make, text, "2")
+    if section == "read+read" and "{file2}" not in text:
+        path = slots["file"].value
+        second = tuple(tuple(replace(c, arguments={**c.arguments, "file_path": path}) for c in cs) for cs in second)
+        if first == second:
+            raise EmptyPoolError("the same lines twice")
+        slots2.pop("file2")
     if any(slots[name].value == slots2[f"{name}2"].value for name in slots if f"{name}2" in slots2 and name in _UNLIKE):
         raise EmptyPoolError("the two parts are the same")
     calls = tuple((*a, *b) for a in first for b in second)[:12]
@@ -38,10 +50,10 @@ def told_pair(make: Maker) -> Clause:
     return make.clause(Phrasing(text=text, order=False), {**slots, **slots2, "kind": kind}, calls)
 
 
-def _templates(make: Maker) -> list[tuple[str, str]]:
-    found_here = [(section, line) for section, entries in sections(POOL).items() for line in side(entries, make.split)]
+def _templates(make: Maker, pool: str) -> list[tuple[str, str]]:
+    found_here = [(section, line) for section, entries in sections(pool).items() for line in side(entries, make.split)]
     if not found_here:
-        raise EmptyPoolError(POOL)
+        raise EmptyPoolError(pool)
     return found_here
 
 
@@ -52,10 +64,10 @@ def _read(make: Maker, text: str, end: str) -> Part:
         count = make.rng.choice((5, 10, 20, 30, 50, 100)) if make.chance(0.5) else make.rng.randrange(2, 400)
         slots[f"n{end}"] = counted(make, count)
         return slots, ((one_call("read", {"file_path": path, "limit": count}, optional={"offset": (0, 1)}),),)
-    if f"{{a{end}}}" in text:
-        start, length = make.rng.randrange(2, 900), make.rng.randrange(2, 120)
-        slots |= {f"a{end}": Slot(str(start)), f"b{end}": Slot(str(start + length - 1))}
-        return slots, ((one_call("read", {"file_path": path, "offset": start, "limit": length}),),)
+    if re.search(rf"\{{(a|ab|lab){end}\}}", text):
+        numbers, shown = lines_asked(make, "range", text)
+        slots |= {f"{name}{end}": slot for name, slot in shown.items()}
+        return slots, read_answers(path, numbers)
     return slots, ((one_call("read", {"file_path": path}, optional={"offset": (0, 1)}),),)
 
 

@@ -3,20 +3,24 @@
 import re
 from dataclasses import replace
 
+from pytest_mcpbench.training.generate import exemplified
 from pytest_mcpbench.training.generate.assembling import glob
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing
 from pytest_mcpbench.training.generate.globbing import directly, found, one_level_down, typed
+from pytest_mcpbench.training.generate.name_parts import any_ending, coined_end, name_part, text_slot
 from pytest_mcpbench.training.generate.natural import drawn, natural_file, natural_folder, told
 from pytest_mcpbench.training.generate.phrases import expand, tidy
 from pytest_mcpbench.training.generate.places import Place
-from pytest_mcpbench.training.generate.pools import side, value_sections, words
+from pytest_mcpbench.training.generate.pools import side, value_sections
 from pytest_mcpbench.training.generate.quoting import Slot
 
 _SHARES = {
     "name": 0.2, "dotext": 0.12, "lang": 0.08, "prefix": 0.06, "prefix_ext": 0.035, "contains": 0.06,
     "contains_ext": 0.035, "suffix": 0.035, "suffix_lang": 0.055, "digit": 0.015, "digits": 0.007, "number": 0.006,
     "anychar": 0.015, "anychars": 0.005, "hidden": 0.015, "tilde": 0.01, "both": 0.03, "typed": 0.16, "direct": 0.06,
-    "level": 0.015, "everything": 0.01, "two": 0.02,
+    "level": 0.03, "everything": 0.01, "two": 0.02, "ext_lang": 0.04, "prefix_eg": 0.03, "affix_eg": 0.035,
+    "digit_start": 0.012, "digit_start_ext": 0.012, "single_char": 0.022, "hidden_direct": 0.014, "top": 0.03,
+    "number_eg": 0.018,
 }  # fmt: skip
 _BETWEEN = {
     "digit": "[0-9]", "digits": "[0-9][0-9]", "number": "[0-9]*", "anychar": "?", "anychars": "??", "both": "*",
@@ -40,6 +44,8 @@ def told_glob(make: Maker) -> Clause:
         slots, answers = _between(make, kind, place)
     elif kind in ("direct", "level"):
         slots, answers = _near(make, kind, phrasing.text, place)
+    elif kind in exemplified.KINDS:
+        slots, answers = exemplified.described(make, kind, phrasing.text, place)
     elif kind == "typed":
         slots, answers = _typed(make, phrasing.text, place)
     elif kind == "two":
@@ -51,7 +57,7 @@ def told_glob(make: Maker) -> Clause:
 
 def _placed(make: Maker, phrasing: Phrasing) -> tuple[Phrasing, Place]:
     """The phrasing with its place put in, and what follows from it."""
-    text, kind = phrasing.text, "dir" if "{dir}" in phrasing.text else "none"
+    text, kind = phrasing.text, "dir" if re.search(r"\{(dir|deep)\}", phrasing.text) else "none"
     if "{where}" in text:
         kind = make.draw(_PLACES)
         where = expand(make.line("places", kind), make.rng) if kind else ""
@@ -69,43 +75,15 @@ def _placed(make: Maker, phrasing: Phrasing) -> tuple[Phrasing, Place]:
     return replace(phrasing, text=text), Place(slots={"dir": slot}, arguments={"path": folder}, kind="dir")
 
 
-def _part(make: Maker, section: str) -> str:
-    """A part of a name that people have, or a coined one."""
-    if not make.chance(0.62):
-        stem, word = make.values.stem(), make.values.word().lower()
-        return make.rng.choice((stem, word, stem.capitalize(), f"{stem}_{word}", f"{stem}-", f"{word}_"))
-    entries = side(value_sections("glob_parts")[section], make.split)
-    if not entries:
-        raise EmptyPoolError(section)
-    return make.values.fill(make.rng.choice(entries))
-
-
-def _ending(make: Maker) -> str:
-    """An extension with its dot, often one of two parts."""
-    draw = make.rng.random()
-    if draw < 0.5:
-        entries = [each for each in value_sections("glob_parts")["suffixes"] if each.startswith(".")]
-        return make.rng.choice(entries)
-    if draw < 0.8:
-        return f".{make.values.extension() if draw < 0.65 else make.rng.choice(words('rare_extensions'))}"
-    return (
-        f".{make.values.coin.word()[:5]}" if draw < 0.9 else f".{make.values.word().lower()}.{make.values.extension()}"
-    )
-
-
-def _text(make: Maker, value: str) -> Slot:
-    return Slot(value, "text" if make.chance(0.75) else "plain")
-
-
 def _between(make: Maker, kind: str, place: Place) -> Answer:
     """A name that is given by its beginning and its end."""
-    start = _part(make, "starts")
-    end = "" if kind == "number" else _ending(make)
+    start = name_part(make, "starts")
+    end = "" if kind == "number" else any_ending(make)
     if kind == "number" and "." not in start and "_" not in start:
         start += make.rng.choice((".", "_", "-"))
     pattern = f"**/{start}{_BETWEEN[kind]}{end}"
     others = [f"**/{start}*"] if kind == "number" else []
-    return {"start": _text(make, start), "end": Slot(end, "path")}, found(pattern, place, others)
+    return {"start": text_slot(make, start), "end": Slot(end, "path")}, found(pattern, place, others)
 
 
 def _near(make: Maker, kind: str, text: str, place: Place) -> Answer:
@@ -113,11 +91,12 @@ def _near(make: Maker, kind: str, text: str, place: Place) -> Answer:
     folder = str(place.arguments["path"])
     if kind == "level":
         name = _name(make)
-        return {"name": Slot(name, "path")}, one_level_down(name, folder)
+        deep = f"{folder}/<{make.values.word().lower()}>/{name}"
+        return {"name": Slot(name, "path"), "deep": Slot(deep)}, one_level_down(name, folder)
     if "{lang}" in text:
         spoken, extension, _, others = make.values.language()
         return {"lang": Slot(spoken)}, directly(f"*.{extension}", folder, [f"*.{each}" for each in others])
-    ending = _ending(make)
+    ending = any_ending(make)
     return {"dotext": Slot(ending, "plain")}, directly(f"*{ending}", folder)
 
 
@@ -137,7 +116,7 @@ def _typed(make: Maker, text: str, place: Place) -> Answer:
 
 
 def _two(make: Maker, place: Place) -> Answer:
-    one, two = _ending(make)[1:], _ending(make)[1:]
+    one, two = any_ending(make)[1:], any_ending(make)[1:]
     if one == two:
         raise EmptyPoolError("one extension twice")
     answers = found(f"**/*.{{{one},{two}}}", place, [f"**/*.{{{two},{one}}}"])
@@ -155,11 +134,11 @@ def _by_part(make: Maker, kind: str, text: str, place: Place) -> Answer:
         return {"name": slot, "tail": slot}, found(f"**/{part}" if kind == "name" else f"**/*{part}", place)
     if kind == "suffix_lang":
         return _ending_with(make, text, place)
-    affix = _part(make, "middles" if "contains" in kind else "starts")
+    affix = name_part(make, "middles" if "contains" in kind else "starts")
     affix = affix.strip("_-.") or affix if "contains" in kind else affix
     head = "" if kind in ("dotext", "lang") else f"{affix}*" if "prefix" in kind else f"*{affix}*"
     head = head or "*"
-    slots = {"affix": _text(make, affix)}
+    slots = {"affix": text_slot(make, affix)}
     if kind in ("prefix", "contains"):
         return slots, found(f"**/{head}", place)
     if "{lang}" in text:
@@ -167,7 +146,7 @@ def _by_part(make: Maker, kind: str, text: str, place: Place) -> Answer:
         return {**slots, "lang": Slot(spoken)}, found(
             f"**/{head}.{extension}", place, [f"**/{head}.{o}" for o in others]
         )
-    ending, other = _ending(make), _ending(make)
+    ending, other = any_ending(make), any_ending(make)
     if ending == other:
         raise EmptyPoolError("one extension twice")
     slots |= {"dotext": Slot(ending, "path" if make.chance(0.2) else "plain"), "dotext2": Slot(other)}
@@ -182,10 +161,10 @@ def _ending_with(make: Maker, text: str, place: Place) -> Answer:
     extension, _, ends = make.rng.choice(entries).partition(" | ")
     affix = make.rng.choice(ends.split())
     if make.chance(0.35):
-        affix = make.rng.choice((make.values.stem().capitalize(), f"_{make.values.stem()}", f"-{make.values.word()}"))
+        affix = coined_end(make)
     spoken = {name: row for row in make.values.languages for name in row[0].strip().split(",")}
     names = [name for name, row in spoken.items() if row[1].strip() == extension]
-    slots = {"affix": _text(make, affix), "dotext": Slot(f".{extension}")}
+    slots = {"affix": text_slot(make, affix), "dotext": Slot(f".{extension}")}
     if "{lang}" not in text:
         return slots, found(f"**/*{affix}.{extension}", place)
     if not names:
@@ -196,8 +175,9 @@ def _ending_with(make: Maker, text: str, place: Place) -> Answer:
 
 
 def _tail(make: Maker) -> str:
-    stem, word, ending = make.values.stem(), make.values.word().lower(), _ending(make)
-    return make.rng.choice((f"_test{ending}", f"_{word}{ending}", f"-{stem}{ending}", f"_{stem}", f"-{word}", ending))
+    stem, word, ending = make.values.stem(), make.values.word().lower(), any_ending(make)
+    endings = (f"_test{ending}", f"_{word}{ending}", f"-{stem}{ending}", f"_{stem}", f"-{word}", ending)
+    return make.rng.choice((*endings, f"{stem.capitalize()}{ending}", f"{word.capitalize()}.{make.values.extension()}"))
 
 
 def _name(make: Maker) -> str:

@@ -4,9 +4,9 @@ import re
 from functools import cache
 
 from pytest_mcpbench.core.case import Case, ExpectedCall, Json
-from pytest_mcpbench.training.generate.line_numbers import SPOKEN
+from pytest_mcpbench.training.generate.line_numbers import ORDINAL_WORDS, SPOKEN
 from pytest_mcpbench.training.generate.pools import lines
-from pytest_mcpbench.training.generate.reading import NUMBER_WORDS, ORDINALS
+from pytest_mcpbench.training.generate.reading import NUMBER_WORDS
 from pytest_mcpbench.training.generate.timing import times_in
 
 _ALL = re.compile(
@@ -107,7 +107,7 @@ def _numbers(prompt: str) -> set[int]:
     digits = {int(number) for number in re.findall(r"\d+", prompt) if len(number) < 10}
     digits |= {int(number.replace(",", "")) for number in re.findall(r"\b\d{1,3}(?:,\d{3})+\b", prompt)}
     digits |= {number for number, word in SPOKEN.items() if _said(word, prompt)}
-    ranks = {number for number, word in enumerate(ORDINALS, 1) if _said(word, prompt)}
+    ranks = {number for number, word in ORDINAL_WORDS.items() if _said(word, prompt)}
     return digits | ranks | {number for number, word in NUMBER_WORDS.items() if _said(word, prompt)}
 
 

@@ -14,10 +14,23 @@ SPOKEN = {
 
 RANKS = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 
+_UNITS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+_TEENS = ("tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth",
+          "eighteenth", "nineteenth")  # fmt: skip
+_TENS = {20: "twent", 30: "thirt", 40: "fort", 50: "fift", 60: "sixt", 70: "sevent", 80: "eight", 90: "ninet"}
+ORDINAL_WORDS = {
+    **dict(enumerate((*_UNITS, *_TEENS), 1)),
+    **{tens: f"{stem}ieth" for tens, stem in _TENS.items()},
+    **{tens + unit: f"{stem}y-{word}" for tens, stem in _TENS.items() for unit, word in enumerate(_UNITS, 1)},
+    100: "hundredth",
+}
+"""The rank of a line in words, up to the hundredth."""
+
 _NEED_AN_ARTICLE = {"dozen", "hundred", "thousand"}
 _NOTATIONS = (
     *("{a}-{b}",) * 7, *("{a}–{b}",) * 3, *("{a} to {b}",) * 5, *("{a} through {b}",) * 3, "{a} - {b}", "{a} – {b}",
     "{a} till {b}", "{a} until {b}", "{a} up to {b}", "{a}..{b}", "{a} thru {b}", "{a} up to and including {b}",
+    "{a}–{b} (inclusive)", "{a}-{b} inclusive", "{a}−{b}", "{a} … {b}",
 )  # fmt: skip
 _ROUND = (*range(2, 13), 15, 20, 24, 25, 30, 40, 50, 60, 75, 80, 100, 120, 150, 200, 250, 300, 500, 1000)
 _LETTERED = ("L{a}-L{b}", "L{a}-L{b}", "L{a}-{b}", "L{a}–L{b}", "L{a} to L{b}")
@@ -27,9 +40,11 @@ def lines_asked(make: Maker, kind: str, text: str) -> tuple[dict[str, Json], dic
     """The arguments beside the path, and the numbers as this phrasing shows them."""
     start = first_line(make)
     if kind == "range":
-        return _range(make, start, text)
+        return _range(make, text)
     if kind == "block":
         return _block(make)
+    if kind in ("few", "few_from", "rank"):
+        return _in_words(make, kind, start)
     if kind in ("limit", "skip"):
         n = amount(make)
         return {"limit": n} if kind == "limit" else {"offset": n + 1}, {"n": said(make, n, text)}
@@ -69,13 +84,44 @@ def said(make: Maker, number: int, text: str) -> Slot:
     return Slot(str(number), shown=f"a {word}" if word in _NEED_AN_ARTICLE and not bare else word)
 
 
-def _range(make: Maker, start: int, text: str) -> tuple[dict[str, Json], dict[str, Slot]]:
-    more = make.rng.randrange(1, 61) if make.chance(0.75) else make.rng.randrange(1, 201)
-    if "{before}" in text:
-        start = max(start, 2)
-    if make.chance(0.2):
-        start, more = max(5, start // 5 * 5), make.rng.choice((5, 10, 15, 20, 25, 30, 40, 50, 60, 100))
-    end = start + more
+def ends_of_range(make: Maker) -> tuple[int, int]:
+    """The first and the last line of a range: any numbers, so that the length has to be worked out."""
+    draw = make.rng.random()
+    start = make.rng.randrange(1, 401 if draw < 0.7 else 1000 if draw < 0.85 else 10000)
+    if make.chance(0.03):
+        start = 1
+    span = make.rng.random()
+    if span < 0.75:
+        return start, start + make.rng.randrange(61)
+    if span < 0.95:
+        return start, start + make.rng.randrange(61, 201)
+    start = start // 10 * 10 or 10
+    return start, start + make.rng.choice((10, 20, 30, 40, 50, 100, 100, 200))
+
+
+def ordinal(make: Maker, rank: int) -> Slot:
+    """The rank of a line, in a word where there is one or in digits with an ending."""
+    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    word = ORDINAL_WORDS.get(rank)
+    return Slot(str(rank), shown=word if word and make.chance(0.65) else f"{rank}{ending}")
+
+
+def _in_words(make: Maker, kind: str, start: int) -> tuple[dict[str, Json], dict[str, Slot]]:
+    """Numbers in words: "half a dozen lines from the top", "18 lines, the first of them being the twelfth"."""
+    if kind == "rank":
+        start, n = make.rng.randrange(2, 61) if make.chance(0.6) else max(start, 2), amount(make)
+        shown = {"a": Slot(str(start)), "ord": ordinal(make, start), "n": Slot(str(n))}
+        return {"offset": start, "limit": n}, shown
+    n = make.rng.choice((6, 6, 12, 12, 12, 24, *SPOKEN))
+    word = SPOKEN[n]
+    shown = {"a": Slot(str(start)), "n": Slot(str(n), shown=f"a {word}" if word in _NEED_AN_ARTICLE else word)}
+    return {"limit": n} if kind == "few" else {"offset": start, "limit": n}, shown
+
+
+def _range(make: Maker, text: str) -> tuple[dict[str, Json], dict[str, Slot]]:
+    start, end = ends_of_range(make)
+    if "{before}" in text and start == 1:
+        start, end = 2, end + 1
     ends = {"a": start, "b": end}
     first = figure(make, start, text)
     shown = {
@@ -86,7 +132,7 @@ def _range(make: Maker, start: int, text: str) -> tuple[dict[str, Json], dict[st
         "mid": Slot(str(make.rng.randint(start, end))),
         "before": Slot(str(start - 1)),
     }
-    return {"offset": start, "limit": more + 1}, shown
+    return {"offset": start, "limit": end - start + 1}, shown
 
 
 def _block(make: Maker) -> tuple[dict[str, Json], dict[str, Slot]]:

@@ -10,7 +10,7 @@ from pytest_mcpbench.training.generate.pools import lines, side
 _NATURAL = 0.62
 """The share of values that are names as people have them; the others are coined."""
 
-_CONTEXT = re.compile(r"\{(who|err|day|what|issue)\}")
+_CONTEXT = re.compile(r"\{(who|err|day|what|issue|tool)\}")
 _TICKETS = ("#{n}", "issue {n}", "ticket {n}", "PR #{n}", "bug {n}", "issue #{n}", "the mail from {d}:{m}", "task {n}")
 _SIGNS = ("🎉", "🚀", "⭐", "🐛", "📊", "✅", "🎵", "ü", "ñ", "é", "ß", "ø", "日", "данные")
 _UNUSUAL = (

@@ -10,13 +10,13 @@ from pytest_mcpbench.training.generate.finding import file_name, found, short_gl
 from pytest_mcpbench.training.generate.phrases import Piece, expand, lower_first, upper_first
 from pytest_mcpbench.training.generate.places import Place, place_of
 from pytest_mcpbench.training.generate.quoting import Slot
-from pytest_mcpbench.training.generate.reading import read_call, whole_file
+from pytest_mcpbench.training.generate.reading import read_call, short_read
 from pytest_mcpbench.training.generate.searching import answers, searched, short_grep
 from pytest_mcpbench.training.generate.shell import make_command, ran, short_bash
 from pytest_mcpbench.training.generate.writing import short_content, short_write, written
 
 _SHORT: dict[str, Callable[[Maker], Clause]] = {
-    "read": whole_file, "bash": short_bash, "grep": short_grep, "glob": short_glob, "write": short_write,
+    "read": short_read, "bash": short_bash, "grep": short_grep, "glob": short_glob, "write": short_write,
     "edit": short_edit,
 }  # fmt: skip
 _WEIGHTS = {"read": 0.24, "bash": 0.22, "grep": 0.17, "glob": 0.14, "write": 0.11, "edit": 0.12}

@@ -2,20 +2,20 @@
 
 from pytest_mcpbench.core.case import ExpectedCall, Json
 from pytest_mcpbench.training.generate.compose import Clause, Maker, one_call
-from pytest_mcpbench.training.generate.line_numbers import lines_asked
+from pytest_mcpbench.training.generate.line_numbers import lines_asked, ordinal
 from pytest_mcpbench.training.generate.natural import natural_file, natural_folder, natural_path, told
 from pytest_mcpbench.training.generate.quoting import Slot
 
 _SHARES = {
-    "whole": 0.5, "apart": 0.07, "limit": 0.1, "offset": 0.07, "skip": 0.02, "range": 0.15, "window": 0.08,
-    "line": 0.02, "ordinal": 0.015,
+    "whole": 0.18, "apart": 0.04, "limit": 0.05, "offset": 0.035, "skip": 0.01, "range": 0.62, "window": 0.05,
+    "line": 0.01, "ordinal": 0.01,
 }  # fmt: skip
 _TOLD = 0.64
 """The share of rows that are told in the manner of natural.py."""
 
 _SHARES_TOLD = {
-    "whole": 0.27, "apart": 0.15, "range": 0.26, "window": 0.09, "limit": 0.08, "offset": 0.06, "skip": 0.065,
-    "line": 0.01, "block": 0.015,
+    "whole": 0.11, "apart": 0.055, "range": 0.65, "window": 0.035, "limit": 0.03, "offset": 0.025, "skip": 0.03,
+    "line": 0.005, "block": 0.01, "rank": 0.025, "few": 0.012, "few_from": 0.013,
 }  # fmt: skip
 _ROUND = (
     *(3, 5, 10, 10, 12, 15, 20, 20, 25, 30, 40, 50, 50, 60, 75, 80, 100, 100),
@@ -28,8 +28,6 @@ NUMBER_WORDS = {
     100: "hundred",
 }  # fmt: skip
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-
 
 def read_clause(make: Maker) -> Clause:
     """A request to read a file, whole or in part."""
@@ -40,11 +38,11 @@ def read_clause(make: Maker) -> Clause:
     path = make.values.path()
     if kind == "apart":
         slots, path = apart(make)
-        return make.clause(phrasing, slots, _alternatives(path, "whole", {}))
-    numbers, shown = _numbers(make, kind)
+        return make.clause(phrasing, slots, read_answers(path, {}))
+    numbers, shown = lines_asked(make, kind, phrasing.text) if kind == "range" else _numbers(make, kind)
     slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind")), **shown}
     slots["Name"] = Slot(make.values.of("Name"))
-    return make.clause(phrasing, slots, _alternatives(path, kind, numbers))
+    return make.clause(phrasing, slots, read_answers(path, numbers))
 
 
 def _told(make: Maker) -> Clause:
@@ -54,11 +52,11 @@ def _told(make: Maker) -> Clause:
         name, folder = natural_file(make), natural_folder(make)
         shown = f"{folder}/" if make.chance(0.12) else folder
         slots = {"name": Slot(name, "path"), "dir": Slot(folder, "path", shown)}
-        return make.clause(phrasing, slots, _alternatives(f"{folder}/{name}", "whole", {}))
+        return make.clause(phrasing, slots, read_answers(f"{folder}/{name}", {}))
     numbers, shown_numbers = ({}, {}) if kind == "whole" else lines_asked(make, kind, phrasing.text)
     path = natural_path(make)
     slots = {"file": Slot(path, "path"), **shown_numbers}
-    return make.clause(phrasing, slots, _alternatives(path, kind, numbers))
+    return make.clause(phrasing, slots, read_answers(path, numbers))
 
 
 def apart(make: Maker) -> tuple[dict[str, Slot], str]:
@@ -68,12 +66,14 @@ def apart(make: Maker) -> tuple[dict[str, Slot], str]:
     return {"name": Slot(name, "path"), "dir": Slot(folder, "path", shown)}, f"{folder}/{name}"
 
 
-def whole_file(make: Maker) -> Clause:
-    """A short order to read one file, for requests of two parts."""
-    phrasing = make.phrasing("read", "whole", orders_only=True)
+def short_read(make: Maker) -> Clause:
+    """A short order to read one file or a range of its lines, for requests of two parts."""
+    kind = "range" if make.chance(0.45) else "whole"
+    phrasing = make.phrasing("read", kind, orders_only=True)
     path = make.values.path()
-    slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind"))}
-    return make.clause(phrasing, slots, _alternatives(path, "whole", {}))
+    numbers, shown = lines_asked(make, kind, phrasing.text) if kind == "range" else ({}, {})
+    slots = {"file": Slot(path, "path"), "kind": Slot(make.line("kinds", "kind")), **shown}
+    return make.clause(phrasing, slots, read_answers(path, numbers))
 
 
 def read_call(path: str) -> ExpectedCall:
@@ -94,16 +94,12 @@ def counted(make: Maker, number: int, share: float = 0.13) -> Slot:
     return Slot(str(number))
 
 
-def _numbers(  # noqa: PLR0911 - a line a kind
-    make: Maker, kind: str
-) -> tuple[dict[str, Json], dict[str, Slot]]:
+def _numbers(make: Maker, kind: str) -> tuple[dict[str, Json], dict[str, Slot]]:
     """The arguments beside the path, and the numbers as the request shows them."""
     n = count_of_lines(make)
     start = make.rng.randrange(1, 60) if make.chance(0.3) else make.rng.randrange(2, 3000)
     if kind == "whole":
         return {}, {}
-    if kind == "range":
-        return _range(make, start)
     if kind == "ordinal":
         return _ordinal(make)
     if kind == "limit":
@@ -119,21 +115,12 @@ def _numbers(  # noqa: PLR0911 - a line a kind
 def _ordinal(make: Maker) -> tuple[dict[str, Json], dict[str, Slot]]:
     """One line by its rank: the first is a limit, as "the first 20 lines" are; a later one has an offset."""
     rank = make.rng.choice((1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)) if make.chance(0.7) else make.rng.randrange(11, 300)
-    ending = "th" if rank % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
-    shown = ORDINALS[rank - 1] if rank <= len(ORDINALS) and make.chance(0.7) else f"{rank}{ending}"
     numbers: dict[str, Json] = {"limit": 1} if rank == 1 else {"offset": rank, "limit": 1}
-    return numbers, {"ord": Slot(str(rank), shown=shown)}
+    return numbers, {"ord": ordinal(make, rank)}
 
 
-def _range(make: Maker, start: int) -> tuple[dict[str, Json], dict[str, Slot]]:
-    length = make.rng.choice((5, 10, 11, 20, 21, 30, 50, 51, 100)) if make.chance(0.45) else make.rng.randrange(2, 120)
-    if make.chance(0.35):
-        start = make.rng.choice((1, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 500, 1000))
-        length = make.rng.choice((6, 11, 16, 21, 26, 31, 41, 51, 101))
-    return {"offset": start, "limit": length}, {"a": Slot(str(start)), "b": Slot(str(start + length - 1))}
-
-
-def _alternatives(path: str, kind: str, numbers: dict[str, Json]) -> tuple[tuple[ExpectedCall, ...], ...]:
+def read_answers(path: str, numbers: dict[str, Json]) -> tuple[tuple[ExpectedCall, ...], ...]:
+    """The right calls for these lines of a file; a first line 1 may be left out or counted from 0."""
     arguments = {"file_path": path, **numbers}
     if "offset" not in numbers:
         return ((one_call("read", arguments, optional={"offset": (0, 1)}),),)
