@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.training.generate.compose import Clause, Maker, Phrasing
+from pytest_mcpbench.training.generate.exact_searches import exact_search
 from pytest_mcpbench.training.generate.phrases import expand, tidy
 from pytest_mcpbench.training.generate.places import Place, place_of
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
@@ -17,6 +18,9 @@ __all__ = ["answers", "grep_clause", "searched", "short_grep"]
 _SHARES = {"plain": 0.47, "files": 0.15, "count": 0.14, "content": 0.11, "multiline": 0.04, "limit": 0.09}
 _TOLD = 0.66
 """The share of the rows that tell a story, or ask in another way than an order with its place behind."""
+
+_EXACT = 0.3
+"""The share of the rows whose text has signs that belong to it."""
 
 _MODES = {"files": "files_with_matches", "count": "count", "content": "content", "lines": "content"}
 _PLACES = {
@@ -36,6 +40,8 @@ _PATTERN_WORDS = ("regex", "multi")
 
 def grep_clause(make: Maker) -> Clause:
     """A request to search inside files."""
+    if make.chance(_EXACT):
+        return exact_search(make)
     if make.chance(_TOLD):
         return told_search(make)
     kind = make.draw(_SHARES)
