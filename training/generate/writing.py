@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, Maker, Phrasing, one_call
+from pytest_mcpbench.training.generate.exact_writes import exact_write
 from pytest_mcpbench.training.generate.pools import blocks, lines, side
 from pytest_mcpbench.training.generate.quoting import Slot, clear_as_words
 from pytest_mcpbench.training.generate.reading import apart
@@ -14,8 +15,11 @@ _SHARES = {
     "quoted": 0.2, "bare_end": 0.08, "bare_mid": 0.03, "block": 0.35, "block_tail": 0.06, "empty": 0.07,
     "two_lines": 0.05, "three_lines": 0.03, "apart": 0.08, "short": 0.06,
 }  # fmt: skip
-_TOLD = 0.64
+_TOLD = 0.75
 """The share of the rows that are told as people tell things, with reasons and in any order."""
+
+_EXACT = 0.4
+"""The share of these rows whose content has signs or lines that are easily lost."""
 
 _TEXTS = ("txt", "md", "txt", "txt", "log", "json", "py", "html", "cfg", "csv")
 
@@ -28,7 +32,7 @@ _DATA = (
 def write_clause(make: Maker) -> Clause:
     """A request to create or overwrite a file."""
     if make.chance(_TOLD):
-        return told_write(make)
+        return (exact_write if make.chance(_EXACT) else told_write)(make)
     kind = make.draw(_SHARES)
     if kind in _BUILDERS:
         return _BUILDERS[kind](make)
