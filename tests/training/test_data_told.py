@@ -1,17 +1,19 @@
 """Requests to read and to find files, told as people tell them: what their numbers and patterns hold to."""
 
 import re
+from fnmatch import fnmatchcase
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_mcpbench.training.generate import pools
+from pytest_mcpbench.training.generate import exemplified, pools
 from pytest_mcpbench.training.generate.compose import Clause, EmptyPoolError, Maker
 from pytest_mcpbench.training.generate.finding_told import told_glob
 from pytest_mcpbench.training.generate.globbing import directly, found, one_level_down, typed
-from pytest_mcpbench.training.generate.line_numbers import lines_asked, said
+from pytest_mcpbench.training.generate.line_numbers import lines_asked, ordinal, said
+from pytest_mcpbench.training.generate.pairs import pair_clause
 from pytest_mcpbench.training.generate.phrases import expand, slots_of
 from pytest_mcpbench.training.generate.places import Place
 from pytest_mcpbench.training.generate.reading import read_clause
@@ -99,6 +101,42 @@ def test_parts_of_names_and_signs_between_them_stand_in_patterns() -> None:
         r"/\*/[^*]+$",
     ):
         assert any(re.search(sign, pattern) for pattern in patterns), sign
+
+
+@given(st.integers(), st.sampled_from(sorted(exemplified.KINDS)))
+@settings(max_examples=200)
+def test_each_example_of_a_name_matches_the_pattern_it_stands_for(seed: int, kind: str) -> None:
+    place = Place(arguments={"path": "lib"}, kind="dir")
+    try:
+        slots, answers = exemplified.described(Maker(Random(seed), "train"), kind, "{dotext}", place)
+    except EmptyPoolError:
+        return
+    pattern = str(answers[0][0].arguments["pattern"]).removeprefix("**/")
+    for name in ("eg", "eg2"):
+        assert name not in slots or fnmatchcase(slots[name].value, pattern), (slots, pattern)
+    assert kind != "top" or "path" not in answers[0][0].arguments
+
+
+def test_two_ranges_of_one_file_are_two_reads_of_it_and_lengths_follow_from_the_ends() -> None:
+    make, ranges, same = Maker(Random(6), "train"), 0, 0
+    clauses = 0
+    while clauses < 300:
+        try:
+            calls = pair_clause(make).alternatives[0]
+        except EmptyPoolError:
+            continue
+        clauses += 1
+        reads = [call.arguments for call in calls if call.name == "read" and "limit" in call.arguments]
+        ranges += any("offset" in read for read in reads)
+        same += len(reads) == 2 and reads[0]["file_path"] == reads[1]["file_path"]
+    assert ranges >= 0.2 * clauses
+    assert same >= 1
+
+
+def test_the_rank_of_a_line_is_spoken_or_has_its_ending() -> None:
+    make = Maker(Random(1), "train")
+    for rank, forms in ((12, {"twelfth", "12th"}), (21, {"twenty-first", "21st"}), (113, {"113th"}), (402, {"402nd"})):
+        assert {ordinal(make, rank).shown for _ in range(60)} == forms
 
 
 def test_answers_for_files_by_name_say_where_and_how_deep() -> None:

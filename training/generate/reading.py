@@ -14,8 +14,8 @@ _TOLD = 0.64
 """The share of rows that are told in the manner of natural.py."""
 
 _SHARES_TOLD = {
-    "whole": 0.11, "apart": 0.055, "range": 0.65, "window": 0.035, "limit": 0.03, "offset": 0.025, "skip": 0.03,
-    "line": 0.005, "block": 0.01, "rank": 0.025, "few": 0.012, "few_from": 0.013,
+    "whole": 0.11, "apart": 0.055, "range": 0.6, "window": 0.035, "limit": 0.03, "offset": 0.025, "skip": 0.03,
+    "line": 0.005, "block": 0.01, "rank": 0.025, "few": 0.012, "few_from": 0.013, "apart_range": 0.05,
 }  # fmt: skip
 _ROUND = (
     *(3, 5, 10, 10, 12, 15, 20, 20, 25, 30, 40, 50, 50, 60, 75, 80, 100, 100),
@@ -48,15 +48,21 @@ def read_clause(make: Maker) -> Clause:
 def _told(make: Maker) -> Clause:
     kind = make.draw(_SHARES_TOLD)
     phrasing = told(make, "read_more", kind)
-    if kind == "apart":
+    numbers, shown_numbers = _lines(make, kind, phrasing.text)
+    if kind in ("apart", "apart_range"):
         name, folder = natural_file(make), natural_folder(make)
         shown = f"{folder}/" if make.chance(0.12) else folder
-        slots = {"name": Slot(name, "path"), "dir": Slot(folder, "path", shown)}
-        return make.clause(phrasing, slots, read_answers(f"{folder}/{name}", {}))
-    numbers, shown_numbers = ({}, {}) if kind == "whole" else lines_asked(make, kind, phrasing.text)
+        slots = {"name": Slot(name, "path"), "dir": Slot(folder, "path", shown), **shown_numbers}
+        return make.clause(phrasing, slots, read_answers(f"{folder}/{name}", numbers))
     path = natural_path(make)
     slots = {"file": Slot(path, "path"), **shown_numbers}
     return make.clause(phrasing, slots, read_answers(path, numbers))
+
+
+def _lines(make: Maker, kind: str, text: str) -> tuple[dict[str, Json], dict[str, Slot]]:
+    if kind in ("whole", "apart"):
+        return {}, {}
+    return lines_asked(make, "range" if kind == "apart_range" else kind, text)
 
 
 def apart(make: Maker) -> tuple[dict[str, Slot], str]:
