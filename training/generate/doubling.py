@@ -8,6 +8,7 @@ from pytest_mcpbench.core.case import Json
 from pytest_mcpbench.training.generate import lifelike
 from pytest_mcpbench.training.generate.compose import Alternatives, Clause, EmptyPoolError, Maker, Phrasing, one_call
 from pytest_mcpbench.training.generate.editing import edited, old_and_new
+from pytest_mcpbench.training.generate.exact_edits import exact_pair
 from pytest_mcpbench.training.generate.finding import any_extension, file_name, found
 from pytest_mcpbench.training.generate.line_numbers import lines_asked
 from pytest_mcpbench.training.generate.phrases import expand
@@ -23,6 +24,9 @@ POOL = "pairs_told"
 LINES_POOL = "pairs_lines"
 _OF_LINES = 0.38
 """The share of the rows that ask for a range of lines in one part or in both, from a pool of their own."""
+_EXACT = 0.22
+"""The share of two edits or two commands whose values and limits must not be mixed."""
+
 _ANY_OUTPUT: Mapping[str, Sequence[Json]] = {"output_mode": ("content", "files_with_matches")}
 _MODES = {"grepfiles": "files_with_matches", "grepcount": "count"}
 _TIMES = (("second", 1000, (2, 300)), ("second", 1000, (5, 61)), ("minute", 60_000, (2, 16)))
@@ -32,6 +36,8 @@ Part = tuple[dict[str, Slot], Alternatives]
 
 def told_pair(make: Maker) -> Clause:
     """A request of two parts that is told in one breath; the calls stand in the order in which they are asked for."""
+    if make.chance(_EXACT):
+        return exact_pair(make)
     section, template = make.rng.choice(_templates(make, LINES_POOL if make.chance(_OF_LINES) else POOL))
     one, two = section.split("+")
     text = expand(template, make.rng)

@@ -12,6 +12,7 @@ from pytest_mcpbench.training.generate.edit_values import (
     pool_blocks,
     value_look,
 )
+from pytest_mcpbench.training.generate.exact_edits import exact_edit
 from pytest_mcpbench.training.generate.quoting import Slot
 from pytest_mcpbench.training.generate.told_edits import told_edit
 
@@ -24,13 +25,16 @@ _SHARES = {
 _TOLD = 0.66
 """The share of the rows that tell a story, or ask in another way than an order with its values in place."""
 
+_EXACT = 0.2
+"""The share of these rows that say how many places are touched."""
+
 _CODE_EXTENSIONS = ("py", "js", "ts", "go", "rs", "java", "c", "cpp", "rb", "php", "tsx", "kt")
 
 
 def edit_clause(make: Maker) -> Clause:
     """A request to change a text in a file."""
     if make.chance(_TOLD):
-        return told_edit(make)
+        return (exact_edit if make.chance(_EXACT) else told_edit)(make)
     kind = make.draw(_SHARES)
     if kind == "block":
         return _block(make)
