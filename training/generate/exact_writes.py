@@ -124,7 +124,7 @@ def _orders(make: Maker) -> Parts:
 
 def _block(make: Maker) -> Parts:
     """Three to twelve lines that begin with anything: short words, signs, gaps."""
-    rows = []
+    rows: list[str] = []
     for _ in range(make.rng.choice((3, 3, 4, 4, 5, 6, 7, 8, 10, 12))):
         gap = make.rng.choice(_INDENTS) if rows else ""
         rows.append(gap + make.values.fill(_line(make, "line")))

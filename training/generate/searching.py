@@ -19,7 +19,7 @@ _SHARES = {"plain": 0.47, "files": 0.15, "count": 0.14, "content": 0.11, "multil
 _TOLD = 0.66
 """The share of the rows that tell a story, or ask in another way than an order with its place behind."""
 
-_EXACT = 0.3
+_EXACT = 0.27
 """The share of the rows whose text has signs that belong to it."""
 
 _MODES = {"files": "files_with_matches", "count": "count", "content": "content", "lines": "content"}
