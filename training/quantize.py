@@ -18,22 +18,27 @@ from pytest_mcpbench.models.base import LoadOptions
 from pytest_mcpbench.models.demo import quantization_of
 from pytest_mcpbench.models.load import on_disk, resolve
 from pytest_mcpbench.models.onnx_folder import check_output, check_room, need_exporter, unfinished
-from pytest_mcpbench.models.onnx_recipe import QUANTIZATIONS, Recipe, make_recipe
+from pytest_mcpbench.models.onnx_recipe import QUANTIZATIONS, Recipe, make_recipe, usual_calibration
 
 if TYPE_CHECKING:
     from pytest_mcpbench.models.onnx_export import Progress as OnProgress
 
 _FLOAT_BYTES = 4
+_LESS_MEMORY = "--calibration none takes a layer at a time and needs far less; or use a larger machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeFlags:
-    """What `quantize` was asked for. `base` is for an adapter that does not name its own."""
+    """What `quantize` was asked for. `base` is for an adapter that does not name its own.
+
+    `calibration` are the rows that 4-bit weights are rounded to fit; None: each weight by itself.
+    """
 
     model: str
     output: Path
     recipe: Recipe
     base: str | None = None
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +81,9 @@ def quantize(flags: QuantizeFlags, on_progress: "OnProgress") -> QuantizeReport:
     # Here, not above: it brings onnx and numpy, which the checks before it do without.
     from pytest_mcpbench.models.onnx_export import export, plan_export  # noqa: PLC0415
 
-    plan = plan_export(on_disk(source, LoadOptions(base=flags.base)), flags.recipe)
-    check_room(flags.output, disk_bytes=plan.needed_disk_bytes, memory_bytes=plan.needed_memory_bytes)
+    plan = plan_export(on_disk(source, LoadOptions(base=flags.base)), flags.recipe, flags.calibration)
+    advice = {"advice": _LESS_MEMORY} if flags.calibration else {}
+    check_room(flags.output, disk_bytes=plan.needed_disk_bytes, memory_bytes=plan.needed_memory_bytes, **advice)
     with unfinished(flags.output) as folder:
         exported = export(plan, folder, on_progress)
     return QuantizeReport(
@@ -108,6 +114,8 @@ def parse_quantize(args: Sequence[str]) -> QuantizeFlags:
     eight = "layers that get 8 bits, by a part of their name (repeatable; default for int4: qkv_proj)"
     add("--eight", action="append", metavar="PART", help=eight)
     add("--keep", action="append", metavar="PART", help="layers that stay in float32, likewise (repeatable)")
+    rows = "rows that 4-bit weights are rounded to fit, such as your training rows; none: each by itself"
+    add("--calibration", metavar="FILE|none", help=f"{rows} (default for int4: generated rows of the coding tools)")
     given = parser.parse_args(args)
     recipe = make_recipe(
         given.quantization,
@@ -118,7 +126,13 @@ def parse_quantize(args: Sequence[str]) -> QuantizeFlags:
         eight=None if given.eight is None else tuple(given.eight),
         keep=None if given.keep is None else tuple(given.keep),
     )
-    return QuantizeFlags(model=given.model, output=given.output, recipe=recipe, base=given.base)
+    return QuantizeFlags(
+        model=given.model,
+        output=given.output,
+        recipe=recipe,
+        base=given.base,
+        calibration=_calibration(given.calibration, recipe),
+    )
 
 
 def run_quantize(args: Sequence[str]) -> None:
@@ -137,6 +151,17 @@ def run_quantize(args: Sequence[str]) -> None:
 def quantize_command(context: typer.Context) -> None:
     """Write a model as ONNX in 8 or 4 bits; `quantize --help` lists every option."""
     run_quantize(context.args)
+
+
+def _calibration(given: str | None, recipe: Recipe) -> Path | None:
+    """The rows to calibrate with. Raises OptionError for rows that nothing would be made of."""
+    if given is None:
+        return usual_calibration(recipe.quantization)
+    if given == "none":
+        return None
+    if recipe.bits != 4:
+        raise OptionError(f"--calibration={given}: only 4-bit weights are calibrated; use --quantization int4")
+    return Path(given)
 
 
 class _Parser(argparse.ArgumentParser):

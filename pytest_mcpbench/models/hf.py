@@ -75,6 +75,11 @@ class HFModel:
         self._prompts: dict[str, Prompt] = {}
         self._ids: dict[str, array[int]] = {}
 
+    @property
+    def network(self) -> Any:
+        """The transformers model, with an adapter's weights merged in."""
+        return self._model
+
     def count_tokens(self, request: Request) -> int:
         """The length of the prompt in tokens, the beginning-of-text token included."""
         return len(self._encode(request))

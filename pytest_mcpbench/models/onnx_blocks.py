@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Values = NDArray[np.float32]
+
 _ROWS_AT_ONCE_VALUES = 4_000_000
 
 _SYMMETRIC_SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
@@ -42,8 +44,8 @@ def quantize_blocks(weight: NDArray[np.float32], *, bits: int, block_size: int, 
     rows = max(1, _ROWS_AT_ONCE_VALUES // weight.shape[1])
     for at in range(0, n, rows):
         part = slice(at, at + rows)
-        packed[part], scales[part], some = _quantize_rows(_in_blocks(weight[part], block_size), bits, symmetric)
-        zeros[part] = _pack(some, bits)
+        packed[part], scales[part], some = _quantize_rows(in_blocks(weight[part], block_size), bits, symmetric)
+        zeros[part] = pack(some, bits)
     return Blocks(
         packed=packed,
         scales=scales,
@@ -65,31 +67,43 @@ def dequantize_blocks(blocks: Blocks, columns: int) -> NDArray[np.float32]:
     return values.reshape(n, -1)[:, :columns]
 
 
-def _in_blocks(weight: NDArray[np.float32], block_size: int) -> NDArray[np.float32]:
+def in_blocks(weight: NDArray[np.float32], block_size: int) -> NDArray[np.float32]:
+    """The matrix (N, K) as (N, blocks, block), filled up with zeros."""
     n, k = weight.shape
     padded = np.pad(weight, ((0, 0), (0, -k % block_size)))
     return padded.reshape(n, -1, block_size)
 
 
 def _quantize_rows(
-    values: NDArray[np.float32], bits: int, symmetric: bool
+    values: Values, bits: int, symmetric: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]:
     """Packed integers, scales, and zero points that are not packed, of values (N, blocks, block)."""
+    scales, zeros = find_grid(values, bits, symmetric=symmetric)
+    integers = to_integers(values, scales, zeros, bits).astype(np.uint8)
+    return pack(integers, bits), scales, zeros.astype(np.uint8)
+
+
+def find_grid(values: Values, bits: int, *, symmetric: bool, importance: Values | None = None) -> tuple[Values, Values]:
+    """Scales and zero points (N, blocks) for values (N, blocks, block).
+
+    With 4 bits those of several candidates that have the least squared error, each value's weighted by its
+    `importance`, which has the shape of the values or one that spreads to it.
+    """
     start = _symmetric if symmetric else _asymmetric
-    top = (1 << bits) - 1
     best_scales, best_zeros = start(values, bits, 1.0, 1.0)
-    if bits == 4:
-        least = np.full(values.shape[:2], np.inf, np.float32)
-        for low, high in _SHRINKS if not symmetric else ((shrink, shrink) for shrink in _SYMMETRIC_SHRINKS):
-            scales, zeros = start(values, bits, low, high)
-            scales = _refitted(values, scales, zeros, top)
-            error = values - (_rounded(values, scales, zeros, top) - zeros[..., None]) * scales[..., None]
-            squared = np.einsum("nbk,nbk->nb", error, error)
-            best_scales = np.where(squared < least, scales, best_scales)
-            best_zeros = np.where(squared < least, zeros, best_zeros)
-            least = np.minimum(squared, least)
-    integers = _rounded(values, best_scales, best_zeros, top).astype(np.uint8)
-    return _pack(integers, bits), best_scales, best_zeros.astype(np.uint8)
+    if bits == 8:
+        return best_scales, best_zeros
+    weights = np.float32(1) if importance is None else importance
+    least = np.full(values.shape[:2], np.inf, np.float32)
+    for low, high in _SHRINKS if not symmetric else ((shrink, shrink) for shrink in _SYMMETRIC_SHRINKS):
+        scales, zeros = start(values, bits, low, high)
+        scales = _refitted(values, weights, (scales, zeros), bits)
+        error = values - (to_integers(values, scales, zeros, bits) - zeros[..., None]) * scales[..., None]
+        squared = np.einsum("nbk,nbk->nb", error * weights, error)
+        best_scales = np.where(squared < least, scales, best_scales)
+        best_zeros = np.where(squared < least, zeros, best_zeros)
+        least = np.minimum(squared, least)
+    return best_scales, best_zeros
 
 
 def _symmetric(
@@ -113,25 +127,25 @@ def _asymmetric(
     return scales, zeros.astype(np.float32)
 
 
-def _refitted(
-    values: NDArray[np.float32], scales: NDArray[np.float32], zeros: NDArray[np.float32], top: int
-) -> NDArray[np.float32]:
-    """The scales with the least squared error for the integers that the given ones lead to."""
-    steps = _rounded(values, scales, zeros, top) - zeros[..., None]
-    norm = np.einsum("nbk,nbk->nb", steps, steps)
-    fitted = np.einsum("nbk,nbk->nb", values, steps) / np.where(norm == 0, 1, norm)
+def _refitted(values: Values, weights: Values | np.float32, grid: tuple[Values, Values], bits: int) -> Values:
+    """The scales with the least weighted squared error for the integers that the given grid leads to."""
+    scales, zeros = grid
+    steps = to_integers(values, scales, zeros, bits) - zeros[..., None]
+    weighted = steps * weights
+    norm = np.einsum("nbk,nbk->nb", steps, weighted)
+    fitted = np.einsum("nbk,nbk->nb", values, weighted) / np.where(norm == 0, 1, norm)
     return np.where(norm == 0, scales, fitted).astype(np.float32)
 
 
-def _rounded(
-    values: NDArray[np.float32], scales: NDArray[np.float32], zeros: NDArray[np.float32], top: int
-) -> NDArray[np.float32]:
+def to_integers(values: Values, scales: Values, zeros: Values, bits: int) -> Values:
+    """The integers, as floats, of values (N, blocks, block) in a grid of scales and zero points (N, blocks)."""
     inverse = np.where(scales == 0, 0, 1 / np.where(scales == 0, 1, scales)).astype(np.float32)
-    rounded: NDArray[np.float32] = np.clip(np.rint(values * inverse[..., None] + zeros[..., None]), 0, top)
+    top = (1 << bits) - 1
+    rounded: Values = np.clip(np.rint(values * inverse[..., None] + zeros[..., None]), 0, top)
     return rounded
 
 
-def _pack(integers: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+def pack(integers: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     """The integers along the last axis in bytes, two to a byte where they have 4 bits, the first in the lower half."""
     if bits == 8:
         return integers

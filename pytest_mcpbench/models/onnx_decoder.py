@@ -12,9 +12,8 @@ import onnx
 
 from pytest_mcpbench.models.onnx_arch import Arch, Layer
 from pytest_mcpbench.models.onnx_format import MAX_LENGTH
-from pytest_mcpbench.models.onnx_graph import CONTRIB, GraphWriter, value_info
+from pytest_mcpbench.models.onnx_graph import CONTRIB, value_info
 from pytest_mcpbench.models.onnx_linear import Array, LinearWriter
-from pytest_mcpbench.models.onnx_recipe import Recipe
 
 _EMBEDDING = "model.embed_tokens.weight"
 _HEAD = "lm_head.weight"
@@ -32,14 +31,13 @@ class Tensors(Protocol):
         ...
 
 
-def write_decoder(
-    graph: GraphWriter, arch: Arch, tensors: Tensors, recipe: Recipe, on_layer: Callable[[int], None]
-) -> None:
+def write_decoder(linear: LinearWriter, arch: Arch, tensors: Tensors, on_layer: Callable[[int], None]) -> None:
     """Write the whole model. The inputs and outputs are those that `graph_inputs` and `graph_outputs` describe.
 
     `on_layer` is told how many layers are written.
     """
-    _DecoderWriter(graph, arch, tensors, recipe).write(on_layer)
+    graph = linear.graph
+    _DecoderWriter(linear, arch, tensors).write(on_layer)
     graph.save(graph_inputs(arch), graph_outputs(arch), {MAX_LENGTH: str(arch.max_length)})
 
 
@@ -72,11 +70,11 @@ def _caches(arch: Arch, name: str, capacity: str) -> list[onnx.ValueInfoProto]:
 
 
 class _DecoderWriter:
-    def __init__(self, graph: GraphWriter, arch: Arch, tensors: Tensors, recipe: Recipe) -> None:
-        self._graph = graph
+    def __init__(self, linear: LinearWriter, arch: Arch, tensors: Tensors) -> None:
+        self._graph = linear.graph
         self._arch = arch
         self._tensors = tensors
-        self._linear = LinearWriter(graph=graph, recipe=recipe)
+        self._linear = linear
 
     def write(self, on_layer: Callable[[int], None]) -> None:
         arch, graph = self._arch, self._graph

@@ -1,5 +1,6 @@
 """From a checkpoint, or an adapter and its base, to an ONNX folder."""
 
+import gc
 import json
 import shutil
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.base import Source
 from pytest_mcpbench.models.folder import TRAINING, check_checkpoint, fingerprint, read_json
 from pytest_mcpbench.models.onnx_arch import Arch, read_arch
+from pytest_mcpbench.models.onnx_calibration import Calibration, calibrate, read_rows
 from pytest_mcpbench.models.onnx_decoder import write_decoder
 from pytest_mcpbench.models.onnx_format import DATA, EXPORTER, GRAPH, RECIPE
 from pytest_mcpbench.models.onnx_graph import GraphWriter
+from pytest_mcpbench.models.onnx_linear import LinearWriter
 from pytest_mcpbench.models.onnx_recipe import Recipe
 from pytest_mcpbench.models.onnx_weights import open_tensors
 
@@ -29,8 +32,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """An export that can be done. `adapter` is merged into the weights of `base`; sizes are estimates in bytes."""
+    """An export that can be done. `adapter` is merged into the weights of `base`; sizes are estimates in bytes.
 
+    `calibration` are the rows that 4-bit weights are rounded to fit; None: each weight by itself.
+    """
+
+    source: Source
+    calibration: Path | None
     base: Path
     adapter: Path | None
     recipe: Recipe
@@ -50,10 +58,10 @@ class Exported:
     source_fingerprint: str
 
 
-def plan_export(source: Source, recipe: Recipe) -> Plan:
+def plan_export(source: Source, recipe: Recipe, calibration: Path | None = None) -> Plan:
     """What will be done with a source that is on disk, found out from headers.
 
-    Raises ModelError for what cannot be exported.
+    Raises ModelError for what cannot be exported, and for calibration rows that cannot be read.
     """
     if source.kind not in ("checkpoint", "adapter", "hub", "demo"):
         hint = "it is quantized already" if source.kind == "onnx" else f"it is a {source.kind} model"
@@ -72,24 +80,35 @@ def plan_export(source: Source, recipe: Recipe) -> Plan:
         raise ModelError(f"{source.spec}: its config.json cannot be read ({error})") from None
     source_bytes = sum(path.stat().st_size for path in check_checkpoint(base))
     values = source_bytes // (4 if config.get("dtype", config.get("torch_dtype")) == "float32" else 2)
-    widest = arch.vocabulary * arch.hidden * 4
+    needed_memory_bytes = 3 * arch.vocabulary * arch.hidden * 4
+    if calibration is not None:
+        read_rows(calibration)
+        inputs = (arch.hidden, arch.heads * arch.head_dim, int(config.get("intermediate_size", 0)))
+        moments_bytes = len(arch.layers) * sum(size**2 for size in inputs) * 4
+        # While it is loaded, a model is there twice: as its files have it and in float32.
+        needed_memory_bytes = max(source_bytes + values * 4, needed_memory_bytes) + moments_bytes
     return Plan(
+        source=source,
+        calibration=calibration,
         base=base,
         adapter=source.path if source.base else None,
         recipe=recipe,
         arch=arch,
         source_bytes=source_bytes,
         needed_disk_bytes=int(values * _bytes_a_value(recipe) * 1.1),
-        needed_memory_bytes=3 * widest,
+        needed_memory_bytes=needed_memory_bytes,
     )
 
 
 def export(plan: Plan, folder: Path, on_progress: Progress) -> Exported:
     """Fill the folder, which exists and is empty. The file that makes it a model, `quantization.json`, comes last."""
     layers = len(plan.arch.layers)
+    calibration = _calibration(plan)
+    moments = calibration.moments if calibration else {}
     with open_tensors(plan.base, plan.adapter) as tensors, GraphWriter(folder) as graph:
         parameters = tensors.count()
-        write_decoder(graph, plan.arch, tensors, plan.recipe, lambda done: on_progress(done, layers))
+        linear = LinearWriter(graph=graph, recipe=plan.recipe, moments=moments)
+        write_decoder(linear, plan.arch, tensors, lambda done: on_progress(done, layers))
     own = plan.adapter or plan.base
     _copy(plan.base, folder, _CONFIGS)
     with_tokenizer = own if any((own / name).is_file() for name in _TOKENIZER) else plan.base
@@ -98,6 +117,7 @@ def export(plan: Plan, folder: Path, on_progress: Progress) -> Exported:
     source = fingerprint(own, base=fingerprint(plan.base) if plan.adapter else "")
     record = {
         **plan.recipe.as_json(),
+        **(_calibrated(calibration) if calibration else {}),
         "exporter": EXPORTER,
         "architecture": plan.arch.family,
         "parameters": parameters,
@@ -111,6 +131,20 @@ def export(plan: Plan, folder: Path, on_progress: Progress) -> Exported:
     (folder / RECIPE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir())
     return Exported(folder=folder, parameters=parameters, size_bytes=size, source_fingerprint=source)
+
+
+def _calibration(plan: Plan) -> Calibration | None:
+    if plan.calibration is None:
+        return None
+    found = calibrate(plan.source, plan.calibration, lambda name: plan.recipe.bits_of(name) == 4)
+    gc.collect()  # the model that was read with is a web of references, and the next thing is large too
+    return found
+
+
+def _calibrated(calibration: Calibration) -> dict[str, Any]:
+    """How the 4-bit weights were found, for the folder's own record."""
+    counts = {"rows": calibration.rows, "tokens": calibration.tokens, "rows_sha256": calibration.rows_sha256}
+    return {"calibration": {"method": "gptq", **counts}}
 
 
 def _bytes_a_value(recipe: Recipe) -> float:

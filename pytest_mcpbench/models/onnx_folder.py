@@ -32,8 +32,14 @@ def check_output(folder: Path) -> None:
         raise ModelError(f"{folder}: cannot be written; give another folder")
 
 
-def check_room(folder: Path, *, disk_bytes: int, memory_bytes: int) -> None:
-    """Nothing, if there is so much free on the folder's disk and in memory; else raises ModelError."""
+_MORE_MEMORY = "end other programs or use a larger machine"
+
+
+def check_room(folder: Path, *, disk_bytes: int, memory_bytes: int, advice: str = _MORE_MEMORY) -> None:
+    """Nothing, if there is so much free on the folder's disk and in memory; else raises ModelError.
+
+    `advice` is what to do where memory is short.
+    """
     free = shutil.disk_usage(_nearest(folder)).free
     if free < disk_bytes:
         raise ModelError(
@@ -43,7 +49,7 @@ def check_room(folder: Path, *, disk_bytes: int, memory_bytes: int) -> None:
     if available is not None and available < memory_bytes:
         raise ModelError(
             f"{folder}: {available / 1e6:,.0f} MB of memory are free and the export needs {memory_bytes / 1e6:,.0f}; "
-            "end other programs or use a larger machine"
+            f"{advice}"
         )
 
 

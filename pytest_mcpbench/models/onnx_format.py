@@ -9,3 +9,6 @@ MAX_LENGTH = "mcpbench.max_length"
 
 EXPORTER = 1
 """Grows whenever the same checkpoint and recipe give another folder."""
+
+CALIBRATOR = 1
+"""Grows whenever calibration rows give another folder than before, and nothing else does."""

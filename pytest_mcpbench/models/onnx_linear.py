@@ -1,11 +1,13 @@
 """The embedding and the linear layers of a graph, in the number of bits that a recipe gives them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcpbench.models.onnx_blocks import Blocks, quantize_blocks
+from pytest_mcpbench.models.onnx_gptq import quantize_compensated
 from pytest_mcpbench.models.onnx_graph import CONTRIB, GraphWriter
 from pytest_mcpbench.models.onnx_recipe import Recipe
 
@@ -14,20 +16,28 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearWriter:
-    """Writes matrix products and look-ups of rows. Matrices are (outputs, inputs), as PyTorch stores them."""
+    """Writes matrix products and look-ups of rows. Matrices are (outputs, inputs), as PyTorch stores them.
+
+    A matrix whose inputs' second moments are known is rounded to fit them.
+    """
 
     graph: GraphWriter
     recipe: Recipe
+    moments: Mapping[str, Array] = field(default_factory=dict)
 
     def linear(self, x: str, name: str, weight: Array, bias: Array | None = None) -> str:
         """`x` times the transposed matrix, plus the bias."""
         recipe = self.recipe
-        if recipe.bits == 32 or any(part in name for part in recipe.keep):
+        if recipe.bits_of(name) == 32:
             return self._biased(self._float(x, name, weight), name, bias)
         if recipe.dynamic:
             return self._dynamic(x, name, weight, bias)
-        bits = 8 if any(part in name for part in recipe.eight) else recipe.bits
-        blocks = quantize_blocks(weight, bits=bits, block_size=recipe.block_size, symmetric=recipe.symmetric)
+        bits, size, symmetric = recipe.bits_of(name), recipe.block_size, recipe.symmetric
+        moments = self.moments.get(name)
+        if moments is None:
+            blocks = quantize_blocks(weight, bits=bits, block_size=size, symmetric=symmetric)
+        else:
+            blocks = quantize_compensated(weight, moments, bits=bits, block_size=size, symmetric=symmetric)
         return self._blocks(x, name, blocks, weight.shape, bias)
 
     def embedding(self, ids: str, name: str, weight: Array) -> str:

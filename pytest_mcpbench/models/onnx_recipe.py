@@ -1,6 +1,8 @@
 """How a model is quantized."""
 
 from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from pytest_mcpbench.errors import OptionError
@@ -45,6 +47,12 @@ class Recipe:
         """Whether the scales of activations are found over all that is computed together."""
         return self.quantization == "int8-dynamic"
 
+    def bits_of(self, name: str) -> int:
+        """The bits of the linear layer of that name: 4, 8, or 32 where it stays in float32."""
+        if self.bits == 32 or any(part in name for part in self.keep):
+            return 32
+        return 8 if any(part in name for part in self.eight) else self.bits
+
     def as_json(self) -> dict[str, Any]:
         """The fields, for the folder's own record."""
         return asdict(self) | {"eight": list(self.eight), "keep": list(self.keep)}
@@ -66,3 +74,13 @@ def make_recipe(quantization: str, **options: Any) -> Recipe:
             option = f"--{name.replace('_', '-')}={fields[name]}"
             raise OptionError(f"{option}: is not possible (possible: {', '.join(map(str, possible))})")
     return Recipe(quantization=cast("Quantization", quantization), **fields)
+
+
+def usual_calibration(quantization: str) -> Path | None:
+    """The rows that weights are rounded to fit where none are given; None where they are rounded by themselves.
+
+    They are generated rows of the coding tools, in the form of a case file; the benchmark has other cases.
+    """
+    if quantization != "int4":
+        return None
+    return Path(str(files("pytest_mcpbench.fixtures"))) / "calibration" / "coding.jsonl"
