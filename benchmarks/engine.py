@@ -48,7 +48,7 @@ class Work:
     @property
     def network(self) -> Any:
         """The transformers model."""
-        return self.model._model
+        return self.model.network
 
     @property
     def tokenizer(self) -> Any:
@@ -121,12 +121,16 @@ def inspect_ai(work: Work, batch_size: int) -> Runner:
     return lambda: asyncio.run(ask())
 
 
-def runners(work: Work, batch_sizes: Sequence[int], one_by_one: int) -> dict[str, Runner]:
-    """Every runner that can be had here, by its name."""
-    found: dict[str, Runner] = {"e engine": lambda: engine(work), ALONE: lambda: plain_loop(work, 1, one_by_one)}
-    for size in batch_sizes:
+def runners(work: Work, batch_sizes: Sequence[int], one_by_one: int, wanted: str) -> dict[str, Runner]:
+    """Every wanted runner that can be had here, by its name; the engine always."""
+    found: dict[str, Runner] = {"e engine": lambda: engine(work)}
+    if "a" in wanted:
+        found[ALONE] = lambda: plain_loop(work, 1, one_by_one)
+    for size in batch_sizes if "b" in wanted else ():
         found[f"b batches of {size}"] = lambda size=size: plain_loop(work, size)  # type: ignore[misc]
     for name, module, make in (("c lm-eval", "lm_eval", lm_eval), ("d inspect-ai", "inspect_ai", inspect_ai)):
+        if name[0] not in wanted:
+            continue
         if importlib.util.find_spec(module):
             found[name] = make(work, max(batch_sizes))
         else:
@@ -161,9 +165,14 @@ def read_work(options: argparse.Namespace) -> Work:
     cases = CaseReader(shipped_tools=FIXTURES / "tools").read([CODING_CASES])
     requests = list(plan(cases).values())
     requests = requests[:: max(1, len(requests) // options.cases)][: options.cases]
+    # For a peer that loads a folder: an adapter's base alone would be another model.
+    checkpoint = options.merged or Path(model.network.config._name_or_path)
+    if options.merged:
+        model.network.save_pretrained(checkpoint)
+        model._tokenizer.save_pretrained(checkpoint)
     return Work(
         model=model,
-        folder=Path(model._model.config._name_or_path),
+        folder=checkpoint,
         requests=requests,
         prompts=[model._prompt(request).text for request in requests],
         ids=[list(model.token_ids(request)) for request in requests],
@@ -184,11 +193,15 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help="cpu: for --threads 1 on a busy machine")
+    parser.add_argument("--runners", default="abcd", metavar="LETTERS", help="which to compare with (default abcd)")
+    parser.add_argument(
+        "--merged", type=Path, metavar="FOLDER", help="for adapters: write the merged model there, for d"
+    )
     options = parser.parse_args()
     work = read_work(options)
     tokens = statistics.mean(map(len, work.ids))
     print(f"{len(work.ids)} prompts of {tokens:.0f} tokens, at most {options.max_new_tokens} new ones", flush=True)
-    found = runners(work, options.batch_sizes, min(options.one_by_one, options.cases))
+    found = runners(work, options.batch_sizes, min(options.one_by_one, options.cases), options.runners)
     seconds = measure(found, options.rounds, CLOCKS[options.clock])
     print(f"\n{'':22}{'median':>10}{'times the engine (each round)':>36}")
     for name in sorted(seconds):
