@@ -131,7 +131,7 @@ def _token_ids(cases: Sequence[Case], style: PromptStyle) -> list[list[int]]:
     return encode_prompts(style.tokenizer, whole)
 
 
-def _shared_length(ids: Sequence[Sequence[int]]) -> int:
+def _shared_length(ids: Sequence[list[int]]) -> int:
     """How many first tokens all rows share, short of the last token of the shortest one."""
     least, most = min(ids), max(ids)
     limit = min(len(row) for row in ids) - 1
