@@ -153,7 +153,7 @@ def first_use_notes(source: Source) -> tuple[str, ...]:
     if not demo.is_made():
         notes += [demo.terms_notice(), f"demo models: making {demo.base_folder()} (537 MB, half a minute, once)"]
     if (name := demo.quantization_of(source)) and not (folder := demo.quantized_folder(name)).is_dir():
-        notes.append(f"demo models: making {folder} (about 300 MB, a quarter of a minute, once)")
+        notes.append(f"demo models: making {folder} (about 300 MB, two minutes at most, once)")
     return tuple(notes)
 
 

@@ -84,7 +84,7 @@ def calibrate(source: Source, rows: Path, wanted: Callable[[str], bool]) -> Cali
 
 
 def input_moments(
-    network: Any, ids: Sequence[Sequence[int]], wanted: Callable[[str], bool]
+    network: Any, ids: Sequence[list[int]], wanted: Callable[[str], bool]
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
     """X^T X of each wanted matrix's inputs over all tokens, and the number of those.
 

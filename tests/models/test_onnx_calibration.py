@@ -27,7 +27,8 @@ def one_by_one(network: Any) -> dict[str, Any]:
 
     def look(name: str) -> Any:
         def hook(module: Any, inputs: tuple[Any, ...]) -> None:
-            seen.setdefault(name, []).append(inputs[0][0][4 if name in seen else 0 :])
+            parts = seen.setdefault(name, [])
+            parts.append(inputs[0][0][4 if parts else 0 :])
 
         return hook
 
