@@ -33,14 +33,15 @@ def build_rows(
     seed: int,
     train_rows: int = TRAIN_ROWS,
     validation_rows: int = VALIDATION_ROWS,
-    exclude: Iterable[str] = (),
+    exclude: Iterable[Case] = (),
 ) -> tuple[list[Case], list[Case]]:
     """Rows to train on and rows to validate with, the same ones for the same seed and counts.
 
     Phrasings, stems, identifiers, commands and contents come from pools that the two do not share; languages, file
-    extensions, package names and the well-known commands behind a description are common to both. No prompt is a
-    near-duplicate of one in `exclude` (a benchmark's prompts). Each row is checked: its answer survives rendering and
-    parsing, its calls fit the tools' schemas, its arguments follow from its prompt.
+    extensions, package names and the well-known commands behind a description are common to both. No row is a
+    near-duplicate of a case in `exclude` (a benchmark's), as it stands or with other values in its wording. Each row
+    is checked: its answer survives rendering and parsing, its calls fit the tools' schemas, its arguments follow from
+    its prompt.
     Raises TrainingError for a negative count, and where the pools cannot give so many different rows.
     """
     if train_rows < 0 or validation_rows < 0:
@@ -55,7 +56,7 @@ def write_data(
     seed: int = 0,
     train_rows: int = TRAIN_ROWS,
     validation_rows: int = VALIDATION_ROWS,
-    exclude: Iterable[str] = (),
+    exclude: Iterable[Case] = (),
 ) -> WrittenData:
     """The files `train.jsonl` and `validation.jsonl`, newly written into the folder, which is made if need be.
 

@@ -25,8 +25,7 @@ def build(
     seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
 ) -> None:
     """Write generated rows, none of them a near-duplicate of a shipped benchmark case."""
-    benchmark = [case.prompt for case in _shipped_cases()]
-    written = write_data(output, seed=seed, train_rows=rows, validation_rows=validation, exclude=benchmark)
+    written = write_data(output, seed=seed, train_rows=rows, validation_rows=validation, exclude=_shipped_cases())
     typer.echo(f"{written.train}: {written.train_rows} rows; {written.validation}: {written.validation_rows} rows")
 
 

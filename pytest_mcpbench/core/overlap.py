@@ -8,14 +8,19 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
+from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.contamination import row_hash
 
-__all__ = ["NEAR_DUPLICATE", "PromptIndex", "normalized", "row_hash", "trigrams"]
+__all__ = ["NEAR_DUPLICATE", "CaseIndex", "PromptIndex", "normalized", "row_hash", "trigrams", "wording"]
 
 NEAR_DUPLICATE = 0.8
 """Two prompts whose sets of character trigrams have at least this Jaccard index are near-duplicates."""
 
+_LEAST_WORDS = 6
+"""A wording of fewer words, such as `read X please`, is anybody's."""
+
 _GRAM = 3
+_WORD = re.compile(r"[^\W\d_]{2,}")
 _FOLDED = re.compile(r"[\W_]+")
 
 
@@ -32,6 +37,34 @@ def trigrams(prompt: str) -> frozenset[str]:
     """The sets of three neighbouring characters of the normalized prompt, with a space at each end."""
     text = f" {normalized(prompt)} "
     return frozenset(text[at : at + _GRAM] for at in range(len(text) - _GRAM + 1))
+
+
+def wording(case: Case) -> str | None:
+    """The prompt with an X for each argument that it holds: how it is asked, whatever for.
+
+    None where fewer than 6 words are left.
+    """
+    text = case.prompt
+    values = {str(value) for call in case.expected for value in call.call.arguments.values()}
+    for value in sorted(values - {""}, key=lambda value: (-len(value), value)):
+        text = text.replace(value, " X ")
+    return text if len(_WORD.findall(text)) >= _LEAST_WORDS else None
+
+
+class CaseIndex:
+    """Cases that training rows must be unlike: as they stand, and in their wording with other values in it."""
+
+    def __init__(self, cases: Iterable[Case]) -> None:
+        kept = list(cases)
+        self._prompts = PromptIndex(case.prompt for case in kept)
+        self._wordings = PromptIndex(found for case in kept if (found := wording(case)))
+
+    def has_like(self, case: Case) -> bool:
+        """Whether one of the cases is a near-duplicate of this one, in its prompt or in its wording."""
+        if self._prompts.nearest(case.prompt) is not None:
+            return True
+        asked = wording(case)
+        return asked is not None and self._wordings.nearest(asked) is not None
 
 
 class PromptIndex:

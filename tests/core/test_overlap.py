@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_mcpbench.core.overlap import PromptIndex, normalized, trigrams
+from pytest_mcpbench.core.case import Case, ExpectedCall, Message
+from pytest_mcpbench.core.overlap import CaseIndex, PromptIndex, normalized, trigrams, wording
 
 PROMPTS = st.text(alphabet="abcde ,.!", max_size=25).map(lambda text: f"a{text}")
 
@@ -32,3 +33,25 @@ def test_the_index_finds_what_comparing_all_with_all_finds(prompts: list[str], p
     else:
         assert found is not None
         assert found[1] == best == jaccard(prompt, prompts[found[0]])
+
+
+def asked(prompt: str, **arguments: str) -> Case:
+    call = ExpectedCall(name="read", arguments=arguments)
+    return Case(id=prompt, messages=(Message(role="user", content=prompt),), tools=(), alternatives=((call,),))
+
+
+def test_a_wording_with_other_values_is_the_same_wording() -> None:
+    index = CaseIndex([asked("somebody sent us a.md and I do not have the time, sum it up", file_path="a.md")])
+    assert index.has_like(
+        asked("Somebody sent us docs/b.txt and I do not have the time, sum it up", file_path="docs/b.txt")
+    )
+    assert not index.has_like(
+        asked("what stands in docs/b.txt, and who wrote all of that down", file_path="docs/b.txt")
+    )
+
+
+def test_a_wording_of_few_words_is_nobodys() -> None:
+    index = CaseIndex([asked("please read a.md for me", file_path="a.md")])
+    assert wording(asked("please read a.md for me", file_path="a.md")) is None
+    assert not index.has_like(asked("please read setup.cfg for me", file_path="setup.cfg"))
+    assert index.has_like(asked("please read A.md for me!", file_path="A.md")), "as it stands it is a duplicate"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_mcpbench.core.case import Case, ExpectedCall, Message
 from pytest_mcpbench.core.formats import parse, render
-from pytest_mcpbench.core.overlap import PromptIndex, normalized
+from pytest_mcpbench.core.overlap import CaseIndex, normalized
 from pytest_mcpbench.core.schema import ArgumentChecker
 from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.data import build_rows
@@ -112,12 +112,12 @@ def test_stems_identifiers_and_words_of_validation_never_stand_in_training() -> 
 
 
 def test_no_row_is_near_a_prompt_that_was_to_be_kept_out() -> None:
-    wanted = [case.prompt for case in build_rows(3, 60, 0)[0]]
+    wanted = build_rows(3, 60, 0)[0]
     kept_out = wanted[:20]
-    again = [case.prompt for case in build_rows(3, 60, 0, exclude=kept_out)[0]]
-    index = PromptIndex(kept_out)
-    assert all(index.nearest(prompt) is None for prompt in again)
-    assert set(again) != set(wanted)
+    again = build_rows(3, 60, 0, exclude=kept_out)[0]
+    index = CaseIndex(kept_out)
+    assert not any(index.has_like(case) for case in again)
+    assert {case.prompt for case in again} != {case.prompt for case in wanted}
 
 
 def test_an_impossible_number_of_rows_is_refused_in_one_line() -> None:

@@ -10,7 +10,7 @@ from random import Random
 from pytest_mcpbench.core.case import Case, Message, Tool
 from pytest_mcpbench.core.dataset import read_tools
 from pytest_mcpbench.core.formats import parse, render
-from pytest_mcpbench.core.overlap import PromptIndex, normalized
+from pytest_mcpbench.core.overlap import CaseIndex, normalized
 from pytest_mcpbench.core.schema import ArgumentChecker
 from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.generate.compose import Clause, EmptyPoolError, Maker, finished
@@ -51,15 +51,15 @@ _MAX_TOKENS = 360
 _TOKENS = re.compile(r"[A-Za-z]{1,4}|\d|[^\w\s]|_|\n|[^\x00-\x7f]")
 
 
-def build(split: Split, rows: int, seed: int, exclude: Iterable[str] = (), taken: Iterable[str] = ()) -> list[Case]:
+def build(split: Split, rows: int, seed: int, exclude: Iterable[Case] = (), taken: Iterable[str] = ()) -> list[Case]:
     """That many rows of one side of the pools, in mixed order, the same ones for the same seed.
 
-    No prompt is doubled, none is in `taken`, and none is a near-duplicate of one in `exclude`. Raises
-    TrainingError where the pools give out. A row that fails one of its checks is drawn again.
+    No prompt is doubled, none is in `taken`, and none is a near-duplicate of one in `exclude`, with whatever
+    values. Raises TrainingError where the pools give out. A row that fails one of its checks is drawn again.
     """
     maker = Maker(Random(f"{seed} {split}"), split)
     seen = {normalized(prompt) for prompt in taken}
-    foreign = PromptIndex(exclude)
+    foreign = CaseIndex(exclude)
     cases: list[Case] = []
     for kind, count in _counts(rows).items():
         for _ in range(count):
@@ -104,7 +104,7 @@ def _counts(rows: int) -> dict[str, int]:
     return counts
 
 
-def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> Case:
+def _next_row(make: Maker, kind: str, seen: set[str], foreign: CaseIndex) -> Case:
     checker = _checker()
     for _ in range(_MAX_DRAWS):
         try:
@@ -115,7 +115,7 @@ def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> C
         prompt = finished(clause, make, "bash" if "bash" in names else names[0] if names else "none")
         key = normalized(prompt)
         answer = render([call.call for call in clause.alternatives[0]], "native") if names else ""
-        if not key or key in seen or _too_long(prompt, answer) or foreign.nearest(prompt) is not None:
+        if not key or key in seen or _too_long(prompt, answer):
             continue
         case = Case(
             id=kind,
@@ -124,7 +124,7 @@ def _next_row(make: Maker, kind: str, seen: set[str], foreign: PromptIndex) -> C
             alternatives=clause.alternatives,
             tags=frozenset((*names, _category(clause.alternatives[0], names))),
         )
-        if faults(case, checker) is None:
+        if not foreign.has_like(case) and faults(case, checker) is None:
             seen.add(key)
             return case
     raise TrainingError(f"the pools give no more {kind!r} rows that differ from each other; ask for fewer rows")
