@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from pytest_mcpbench.models.prefix import common_prefix
 from pytest_mcpbench.training.encode import EncodedRow
 
 _MULTIPLE_ON_CUDA = 8
@@ -137,10 +138,7 @@ def _pack(rows: Sequence[EncodedRow], shared: int, packs: Sequence[Sequence[int]
 
 def _shared_length(rows: Sequence[EncodedRow]) -> int:
     """How many first tokens all prompts share, short of the last token of the shortest one."""
-    prompts = [row.prompt for row in rows]
-    least, most = min(prompts), max(prompts)
-    limit = min(len(prompt) for prompt in prompts) - 1
-    return next((at for at in range(limit) if least[at] != most[at]), limit)
+    return min(common_prefix([row.prompt for row in rows]), min(len(row.prompt) for row in rows) - 1)
 
 
 def _targets(

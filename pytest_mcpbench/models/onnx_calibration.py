@@ -17,6 +17,7 @@ from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.plan import plan
 from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.base import LoadOptions, Source
+from pytest_mcpbench.models.prefix import common_prefix
 from pytest_mcpbench.models.prompt import PromptStyle, build_prompt, completion_text, encode_prompts
 
 _MOST_ROWS = 128
@@ -94,7 +95,8 @@ def input_moments(
 
     moments: dict[str, Any] = {}
     tokens = 0
-    shared = _shared_length(ids)
+    # Short of the last token of the shortest row, so that each row has one of its own.
+    shared = min(common_prefix(ids), min(map(len, ids)) - 1)
 
     def watch(name: str) -> Callable[[Any, tuple[Any, ...]], None]:
         def look(module: Any, inputs: tuple[Any, ...]) -> None:
@@ -129,10 +131,3 @@ def _token_ids(cases: Sequence[Case], style: PromptStyle) -> list[list[int]]:
         for prompt, case in zip(prompts, cases, strict=True)
     ]
     return encode_prompts(style.tokenizer, whole)
-
-
-def _shared_length(ids: Sequence[list[int]]) -> int:
-    """How many first tokens all rows share, short of the last token of the shortest one."""
-    least, most = min(ids), max(ids)
-    limit = min(len(row) for row in ids) - 1
-    return next((at for at in range(limit) if least[at] != most[at]), limit)
