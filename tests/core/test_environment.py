@@ -19,3 +19,12 @@ def test_a_fingerprint_changes_with_whatever_decides_the_speed_and_with_nothing_
         machine_fingerprint(here, threads=1000),
     ]
     assert len({own, *others}) == 5
+
+
+def test_the_environment_names_this_python_and_the_packages_that_are_installed() -> None:
+    found = environment()
+    assert found.python.count(".") == 2
+    assert found.packages["scipy"].startswith("1.")
+    assert found.cpu_count >= 1
+    assert len(found.machine) == 12
+    assert found == environment()

@@ -1,11 +1,5 @@
 import json
 import math
-import os
-import signal
-import socket
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
 from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.gate import tier_of
@@ -24,11 +17,8 @@ from pytest_mcpbench.core.summary import summarize
 from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.models.engine import generate
 from pytest_mcpbench.models.load import LoadOptions, load_model, resolve
-from pytest_mcpbench.training import finetune as finetune_module
 from pytest_mcpbench.training import loop as loop_module
-from pytest_mcpbench.training.__main__ import app
-from pytest_mcpbench.training.base import BaseModel, look_at, open_base
-from pytest_mcpbench.training.config import MCPFineTuningConfig, with_settings
+from pytest_mcpbench.training.base import look_at, open_base
 from pytest_mcpbench.training.course import Facts
 from pytest_mcpbench.training.data_check import check_data, require_fit
 from pytest_mcpbench.training.evaluate import Evaluator
@@ -36,28 +26,7 @@ from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
 from pytest_mcpbench.training.progress import Silent
 from pytest_mcpbench.training.report import Count, Evaluation, Indicator, read_report
 from pytest_mcpbench.training.rows import read_data, shipped_tools
-
-MakeModel = Callable[..., Path]
-
-
-def quick(model: Path, **settings: Any) -> MCPFineTuningConfig:
-    """A run of a few seconds."""
-    base = MCPFineTuningConfig(
-        model_name=str(model),
-        learning_rate=3e-3,
-        num_train_epochs=2,
-        per_device_train_batch_size=8,
-        gradient_accumulation_steps=1,
-        lora_r=4,
-        lora_alpha=8,
-        lora_dropout=0.0,
-        eval_rows=6,
-        train_eval_rows=4,
-        max_new_tokens=5,
-        logging_steps=1,
-        adapter_dtype="float32",
-    )
-    return with_settings(base, settings)
+from tests.training.quick import MakeModel, quick
 
 
 def test_a_tiny_model_learns_29_rows_by_heart_from_data_check_to_benchmark(
@@ -176,90 +145,6 @@ def test_a_run_that_broke_off_goes_on_to_the_very_same_adapter(
     assert [e.eval_loss for e in resumed.evaluations] == [e.eval_loss for e in whole.evaluations]
 
 
-SCRIPT = """
-    import os, signal, sys
-    from pathlib import Path
-    from pytest_mcpbench.training.config import load_config
-    from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
-    from pytest_mcpbench.training.progress import Silent
-    from pytest_mcpbench.training.rows import read_data
-
-    class Plug(Silent):
-        def step(self, step, total):
-            if step == int(os.environ.get("KILL_AT", "0")):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    config, rows, output = (Path(word) for word in sys.argv[1:])
-    run_finetuning(load_config(config), read_data([rows], [rows]), output, RunOptions(watcher=Plug()))
-"""
-
-
-def start(config: MCPFineTuningConfig, rows: Path, output: Path, **environment: str) -> "subprocess.Popen[str]":
-    """The run in a process of its own, on one thread."""
-    toml = output.with_suffix(".toml")
-    values = {name: getattr(config, name) for name in config.__slots__}
-    toml.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(toml), str(rows), str(output)],
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            **environment,
-        },
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_a_killed_process_is_taken_up_by_the_next(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
-    config = quick(make_model(hidden=32))
-    killed = start(config, rows_file, tmp_path / "out", KILL_AT="6")
-    killed.communicate(timeout=120)
-    assert killed.returncode == -signal.SIGKILL
-    assert (tmp_path / "out" / "unfinished" / "state.safetensors").is_file()
-    seen: list[int] = []
-    watcher = Silent()
-    watcher.step = lambda step, total: seen.append(step)  # type: ignore[method-assign]
-    data = read_data([rows_file], [rows_file])
-    report = run_finetuning(config, data, tmp_path / "out", RunOptions(watcher=watcher))
-    assert seen == [5, 6, 7, 8]
-    assert report.ended == "completed"
-    assert not (tmp_path / "out" / "unfinished").exists()
-
-
-def test_two_processes_take_the_steps_that_one_takes(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
-    # 29 rows in steps of 8: the last step of an epoch has 5, an odd number to share.
-    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4)
-    alone = run_finetuning(config, read_data([rows_file], [rows_file]), tmp_path / "alone")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    together = [
-        start(
-            config,
-            rows_file,
-            tmp_path / "both",
-            RANK=str(rank),
-            LOCAL_RANK=str(rank),
-            WORLD_SIZE="2",
-            MASTER_ADDR="127.0.0.1",
-            MASTER_PORT=port,
-            ACCELERATE_USE_CPU="true",
-        )
-        for rank in range(2)
-    ]
-    errors = [process.communicate(timeout=240)[1] for process in together]
-    assert [process.returncode for process in together] == [0, 0], errors
-    both = read_report(tmp_path / "both")
-    assert both.machine.processes == 2
-    for one, two in zip(alone.points, both.points, strict=True):
-        assert two.train_loss == pytest.approx(one.train_loss, rel=1e-3)
-        assert two.grad_norm == pytest.approx(one.grad_norm, rel=1e-2)
-    assert [e.tool for e in both.evaluations] == [e.tool for e in alone.evaluations]
-    assert [e.eval_loss for e in both.evaluations] == pytest.approx([e.eval_loss for e in alone.evaluations], rel=1e-3)
-
-
 def scripted(qualities: Sequence[tuple[int, float]]) -> Callable[..., Evaluation]:
     """Evaluations with these numbers of right rows and losses, whatever the model does."""
     left = iter(qualities)
@@ -344,112 +229,3 @@ def test_too_little_memory_says_what_to_halve(
     monkeypatch.setattr(loop_module, "loss_sum", full)
     with pytest.raises(TrainingError, match="per_device_train_batch_size 8; halve it"):
         run_finetuning(quick(make_model(hidden=32)), read_data([rows_file], [rows_file]), tmp_path / "out")
-
-
-def bad_inputs(tmp: Path, model: Path, rows: Path) -> dict[str, tuple[list[str], str]]:
-    """Arguments by what is wrong with them, and what the one line says."""
-    good = {"--data": str(rows), "--validation": str(rows), "--model": str(model), "--output": str(tmp / "new")}
-
-    def arguments(*more: str, **changed: str | None) -> list[str]:
-        flags = {**good, **{f"--{name}": value for name, value in changed.items()}}
-        return [*(word for name, value in flags.items() if value is not None for word in (name, value)), *more]
-
-    (tmp / "empty.jsonl").write_text("")
-    (tmp / "few.jsonl").write_text("".join(rows.read_text().splitlines(keepends=True)[:28]))
-    (tmp / "open.jsonl").write_text('{"id": "a", "prompt": "x", "tools": "coding"}\n')
-    (tmp / "bad.toml").write_text('lora_r = "x"\nlearning_rate = "fast"\n')
-    (tmp / "other").mkdir()
-    (tmp / "other" / "notes.txt").write_text("mine")
-    (tmp / "encoder").mkdir()
-    (tmp / "encoder" / "config.json").write_text('{"model_type": "bert", "architectures": ["BertForMaskedLM"]}')
-    (tmp / "encoder" / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
-    return {
-        "missing data": (arguments(data=str(tmp / "none.jsonl")), "no such file"),
-        "empty data": (arguments(data=str(tmp / "empty.jsonl")), "no cases in it"),
-        "too few rows": (arguments(data=str(tmp / "few.jsonl")), "28 rows"),
-        "no completion": (arguments(data=str(tmp / "open.jsonl")), "'expected'"),
-        "wrong types": (arguments(config=str(tmp / "bad.toml")), "2 problems: lora_r is 'x'"),
-        "unknown preset": (arguments(preset="huge"), "preset 'huge' is unknown"),
-        "unknown flag": (arguments("--lora-rank", "8"), "--lora-rank"),
-        "no model": (arguments(model=str(tmp / "nothing")), "no such folder"),
-        "not causal": (arguments(model=str(tmp / "encoder")), "BertForMaskedLM is no causal language model"),
-        "another folder": (arguments(output=str(tmp / "other")), "is not empty"),
-        "a file": (arguments(output=str(rows)), "is a file"),
-        "no output": (arguments(output=None), "--output"),
-        "too long": (arguments("--max-seq-length", "20"), "29 of 29 rows are longer than max_seq_length 20"),
-    }
-
-
-KINDS = (
-    *("missing data", "empty data", "too few rows", "no completion", "wrong types", "unknown preset", "unknown flag"),
-    *("no model", "not causal", "another folder", "a file", "no output", "too long"),
-)
-
-
-@pytest.fixture
-def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(*_: Any) -> None:
-        pytest.fail("weights were loaded")
-
-    monkeypatch.setattr(BaseModel, "load", load)
-
-
-@pytest.mark.usefixtures("no_weights")
-@pytest.mark.parametrize("kind", KINDS)
-def test_bad_input_is_one_line_and_exit_code_2_before_weights_load(
-    make_model: MakeModel, rows_file: Path, tmp_path: Path, kind: str
-) -> None:
-    args, words = bad_inputs(tmp_path, make_model(), rows_file)[kind]
-    result = CliRunner().invoke(app, ["finetune", *args])
-    assert result.exit_code == 2
-    assert result.output.count("\n") == 1
-    assert result.output.startswith("error: ")
-    assert words in result.output
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.usefixtures("no_weights")
-def test_a_full_disk_is_found_before_weights_load(
-    make_model: MakeModel, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-    with pytest.raises(TrainingError, match="MB free"):
-        run_finetuning(quick(make_model()), read_data([rows_file], [rows_file]), tmp_path / "out")
-
-
-@pytest.mark.usefixtures("no_weights")
-def test_a_folder_of_another_run_is_refused(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
-    config, data = quick(make_model()), read_data([rows_file], [rows_file])
-    finetune_module.RunFolder(path=tmp_path, identity="another").begin({})
-    with pytest.raises(TrainingError, match="unfinished run with another configuration or other data"):
-        run_finetuning(config, data, tmp_path)
-
-
-def test_a_finished_run_is_not_overwritten(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
-    config, data = quick(make_model(hidden=32), num_train_epochs=1), read_data([rows_file], [rows_file])
-    run_finetuning(config, data, tmp_path / "out")
-    with pytest.raises(TrainingError, match="already holds a finished run"):
-        run_finetuning(config, data, tmp_path / "out")
-
-
-def test_the_command_trains_and_says_what_to_do_next(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
-    toml = tmp_path / "run.toml"
-    config = quick(make_model(hidden=32), num_train_epochs=1)
-    values = {name: getattr(config, name) for name in config.__slots__}
-    toml.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
-    out = str(tmp_path / "out")
-    args = [
-        "finetune",
-        "--config",
-        str(toml),
-        "--data",
-        str(rows_file),
-        "--validation",
-        str(rows_file),
-        "--output",
-        out,
-    ]
-    result = CliRunner().invoke(app, args)
-    assert result.exit_code == 0, result.output
-    assert "finetune: epoch 1.00: train loss" in result.output
-    assert f"next: pytest --mcp-model={out}" in result.output

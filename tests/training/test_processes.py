@@ -1,0 +1,102 @@
+"""A killed process is taken up by the next; two processes take the steps of one."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pytest_mcpbench.training.config import MCPFineTuningConfig
+from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
+from pytest_mcpbench.training.progress import Silent
+from pytest_mcpbench.training.report import read_report
+from pytest_mcpbench.training.rows import read_data
+from tests.training.quick import MakeModel, quick
+
+SCRIPT = """
+    import os, signal, sys
+    from pathlib import Path
+    from pytest_mcpbench.training.config import load_config
+    from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
+    from pytest_mcpbench.training.progress import Silent
+    from pytest_mcpbench.training.rows import read_data
+
+    class Plug(Silent):
+        def step(self, step, total):
+            if step == int(os.environ.get("KILL_AT", "0")):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    config, rows, output = (Path(word) for word in sys.argv[1:])
+    run_finetuning(load_config(config), read_data([rows], [rows]), output, RunOptions(watcher=Plug()))
+"""
+
+
+def start(config: MCPFineTuningConfig, rows: Path, output: Path, **environment: str) -> "subprocess.Popen[str]":
+    """The run in a process of its own, on one thread."""
+    toml = output.with_suffix(".toml")
+    values = {name: getattr(config, name) for name in config.__slots__}
+    toml.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()))
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(toml), str(rows), str(output)],
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            **environment,
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_killed_process_is_taken_up_by_the_next(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
+    config = quick(make_model(hidden=32))
+    killed = start(config, rows_file, tmp_path / "out", KILL_AT="6")
+    killed.communicate(timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "out" / "unfinished" / "state.safetensors").is_file()
+    seen: list[int] = []
+    watcher = Silent()
+    watcher.step = lambda step, total: seen.append(step)  # type: ignore[method-assign]
+    data = read_data([rows_file], [rows_file])
+    report = run_finetuning(config, data, tmp_path / "out", RunOptions(watcher=watcher))
+    assert seen == [5, 6, 7, 8]
+    assert report.ended == "completed"
+    assert not (tmp_path / "out" / "unfinished").exists()
+
+
+def test_two_processes_take_the_steps_that_one_takes(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
+    # 29 rows in steps of 8: the last step of an epoch has 5, an odd number to share.
+    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4)
+    alone = run_finetuning(config, read_data([rows_file], [rows_file]), tmp_path / "alone")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    together = [
+        start(
+            config,
+            rows_file,
+            tmp_path / "both",
+            RANK=str(rank),
+            LOCAL_RANK=str(rank),
+            WORLD_SIZE="2",
+            MASTER_ADDR="127.0.0.1",
+            MASTER_PORT=port,
+            ACCELERATE_USE_CPU="true",
+        )
+        for rank in range(2)
+    ]
+    errors = [process.communicate(timeout=240)[1] for process in together]
+    assert [process.returncode for process in together] == [0, 0], errors
+    both = read_report(tmp_path / "both")
+    assert both.machine.processes == 2
+    for one, two in zip(alone.points, both.points, strict=True):
+        assert two.train_loss == pytest.approx(one.train_loss, rel=1e-3)
+        assert two.grad_norm == pytest.approx(one.grad_norm, rel=1e-2)
+    assert [e.tool for e in both.evaluations] == [e.tool for e in alone.evaluations]
+    assert [e.eval_loss for e in both.evaluations] == pytest.approx([e.eval_loss for e in alone.evaluations], rel=1e-3)
