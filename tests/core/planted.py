@@ -1,6 +1,7 @@
 """A run whose every fault is known: cases of four tools, answered rightly or with one planted fault each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pytest_mcpbench.core.floors import floor_report
 from pytest_mcpbench.core.formats import parse, render
 from pytest_mcpbench.core.gate import certified_tier, check_gates, tier_of
 from pytest_mcpbench.core.kept import keep
+from pytest_mcpbench.core.latency import Latency, times
 from pytest_mcpbench.core.plan import Generation
 from pytest_mcpbench.core.run import ModelResult, Record, RunResult, record_of
 from pytest_mcpbench.core.score import score
@@ -167,3 +169,28 @@ def planted_run(each: int = 20) -> tuple[RunResult, dict[str, tuple[str, str]]]:
 
 def records_by_case(run: RunResult) -> dict[str, Record]:
     return {record.case: record for record in run.records}
+
+
+def latency_of(samples_s: Sequence[float], **changed: Any) -> Latency:
+    """What a model of which every time has these samples was found to need."""
+    found = times(samples_s)
+    plain = Latency(
+        n=len(samples_s),
+        warmup=10,
+        warmup_settled=True,
+        threads=2,
+        device="cpu",
+        batch_size=1,
+        e2e_s=found,
+        ttft_cold_s=found,
+        ttft_warm_s=found,
+        tpot_s=None,
+        prompt_tokens=100.5,
+        cached_prompt_tokens=90.0,
+        output_tokens=20.0,
+        correct=3,
+        peak_memory_bytes=None,
+        memory_of="process",
+        cases="c",
+    )
+    return replace(plain, **changed)

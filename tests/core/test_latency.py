@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_mcpbench.core.latency import (
-    Latency,
     is_settled,
     percentile,
     percentile_bound,
@@ -18,32 +17,10 @@ from pytest_mcpbench.core.latency import (
     times,
     to_mapping,
 )
+from tests.core.planted import latency_of
 
 TIMES = st.lists(st.floats(min_value=1e-6, max_value=1e3), min_size=1, max_size=400)
 SHARES = st.sampled_from([0.5, 0.9, 0.99])
-
-
-def latency(samples: list[float]) -> Latency:
-    found = times(samples)
-    return Latency(
-        n=len(samples),
-        warmup=10,
-        warmup_settled=True,
-        threads=1,
-        device="cpu",
-        batch_size=1,
-        e2e_s=found,
-        ttft_cold_s=found,
-        ttft_warm_s=found,
-        tpot_s=None,
-        prompt_tokens=100.5,
-        cached_prompt_tokens=80.0,
-        output_tokens=12.0,
-        correct=3,
-        peak_memory_bytes=None,
-        memory_of="process",
-        cases="abc",
-    )
 
 
 @pytest.mark.parametrize(("share", "needed"), [(0.5, 5), (0.9, 29), (0.99, 299)])
@@ -112,7 +89,7 @@ def test_a_warm_up_is_over_when_two_medians_in_a_row_agree(samples: list[float],
 
 
 def test_a_latency_comes_back_from_its_file() -> None:
-    found = latency([0.5, 0.25, 1.0])
+    found = latency_of([0.5, 0.25, 1.0])
     assert read_latency(json.loads(json.dumps(to_mapping(found)))) == found
     assert isinstance(to_mapping(found)["e2e_s"]["samples_s"], list)
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_mcpbench.core.alike import circumstances, forbids, remarks
 from pytest_mcpbench.core.compare import Comparison
 from pytest_mcpbench.core.earlier import Earlier
-from pytest_mcpbench.core.latency import Latency, times, to_mapping
+from pytest_mcpbench.core.latency import Latency, to_mapping
 from pytest_mcpbench.core.plan import GenerationSettings
 from pytest_mcpbench.core.regression import (
     SPEED_GATE,
@@ -22,7 +22,7 @@ from pytest_mcpbench.core.regression import (
 )
 from pytest_mcpbench.core.result import RunResult, read_result, write_result
 from pytest_mcpbench.core.speed import SpeedComparison, compare_speed
-from tests.core.planted import read_case, read_said, right_answer, run_of
+from tests.core.planted import latency_of, read_case, read_said, right_answer, run_of
 
 CASES = [read_case(f"read-{number}", number) for number in range(60)]
 WRONG = {case.id: read_said(number, limit=1) for number, case in enumerate(CASES)}
@@ -109,29 +109,7 @@ def seconds(mean: float, seed: int) -> tuple[float, ...]:
 
 
 def latency(mean: float, seed: int = 1, **changed: Any) -> Latency:
-    found = times(seconds(mean, seed))
-    return replace(
-        Latency(
-            n=100,
-            warmup=10,
-            warmup_settled=True,
-            threads=2,
-            device="cpu",
-            batch_size=1,
-            e2e_s=found,
-            ttft_cold_s=found,
-            ttft_warm_s=found,
-            tpot_s=None,
-            prompt_tokens=100,
-            cached_prompt_tokens=90,
-            output_tokens=20,
-            correct=100,
-            peak_memory_bytes=None,
-            memory_of="process",
-            cases="c",
-        ),
-        **changed,
-    )
+    return latency_of(seconds(mean, seed), **changed)
 
 
 def timed_run(found: Latency) -> RunResult:
