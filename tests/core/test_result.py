@@ -36,7 +36,7 @@ from pytest_mcpbench.core.summary import summarize
 from pytest_mcpbench.core.throughput import Throughput
 from pytest_mcpbench.core.throughput import to_mapping as throughput_mapping
 from pytest_mcpbench.errors import ResultError
-from tests.core.test_latency import latency
+from tests.core.planted import latency_of
 from tests.core.test_throughput import rate
 
 SCHEMA = json.loads(Path(result_module.__file__).with_name("run.schema.json").read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def run_of(texts: list[str], finish: FinishReason = "stop") -> RunResult:
         tier=tier_of(summary),
         certified_tier=certified_tier(summary),
         summary=summary,
-        latency=latency_mapping(latency([0.5] * 30)),
+        latency=latency_mapping(latency_of([0.5] * 30)),
         throughput=throughput_mapping(
             Throughput(batch_size=4, threads=2, device="cpu", batches=(rate(1, 10), rate(4, 20)), knee=4)
         ),

@@ -8,7 +8,7 @@ from pytest_mcpbench.core.compare import Pair
 from pytest_mcpbench.core.latency import times
 from pytest_mcpbench.core.speed_limit import latency_verdict, limit_elsewhere, no_reference, speed_gates
 from pytest_mcpbench.core.target import LatencyLimit, targets_of
-from tests.core.test_latency import latency
+from tests.core.planted import latency_of
 
 PAIRS = (Pair(before="finetuned", after="int8", relation="no-worse-than"),)
 MACHINE = "0123456789ab"
@@ -37,7 +37,7 @@ def test_a_speedup_over_nothing_says_what_is_missing() -> None:
     ("limit_ms", "status"), [(100.0, "PASS"), (95.0, "UNDECIDED"), (90.0, "UNDECIDED"), (89.0, "FAIL")]
 )
 def test_a_limit_is_held_by_the_bound_and_broken_by_the_percentile(limit_ms: float, status: str) -> None:
-    found = latency([number / 1000 for number in range(1, 101)])  # p90 is 90 ms, at most 96 ms
+    found = latency_of([number / 1000 for number in range(1, 101)])  # p90 is 90 ms, at most 96 ms
     verdict = latency_verdict("int8", LatencyLimit(ms=limit_ms, machine=MACHINE), found)
     assert (verdict.status, verdict.rate, verdict.n) == (status, 90.0, 100)
     assert verdict.correct == limit_ms
@@ -55,8 +55,8 @@ def test_a_limit_for_another_machine_is_no_gate_and_says_how_to_make_it_one(at: 
 
 def test_a_limit_without_enough_requests_says_how_many_it_takes() -> None:
     limit = LatencyLimit(ms=1000, machine=MACHINE)
-    verdict = latency_verdict("int8", limit, latency([0.5] * 28))
+    verdict = latency_verdict("int8", limit, latency_of([0.5] * 28))
     assert (verdict.status, verdict.n, verdict.rate) == ("UNDECIDED", 28, None)
     assert "time 29 or more" in verdict.line()
-    unmeasured = replace(latency([0.5]), e2e_s=times([0.5]))
+    unmeasured = replace(latency_of([0.5]), e2e_s=times([0.5]))
     assert latency_verdict("int8", limit, unmeasured).status == "UNDECIDED"

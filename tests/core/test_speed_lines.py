@@ -12,7 +12,7 @@ from pytest_mcpbench.core.speed_lines import speed_lines, speed_tables
 from pytest_mcpbench.core.summary import summarize
 from pytest_mcpbench.core.throughput import Throughput
 from pytest_mcpbench.core.throughput import to_mapping as throughput_mapping
-from tests.core.test_latency import latency
+from tests.core.planted import latency_of
 from tests.core.test_throughput import rate
 
 NO_TIER = TierResult(tier=None, set_by=None, reason="")
@@ -40,18 +40,18 @@ def lines(timed: Any, throughput: dict[str, Any] | None = None) -> list[str]:
     ],
 )
 def test_milliseconds_have_three_digits_that_count(seconds: float, shown: str) -> None:
-    assert lines(latency([seconds] * 3))[0].startswith(f"  latency    mean {shown}, p50 takes 5 calls; 3 calls")
+    assert lines(latency_of([seconds] * 3))[0].startswith(f"  latency    mean {shown}, p50 takes 5 calls; 3 calls")
 
 
 def test_three_hundred_calls_carry_every_percentile() -> None:
-    first = lines(latency([number / 1000 for number in range(1, 301)]))[0]
+    first = lines(latency_of([number / 1000 for number in range(1, 301)]))[0]
     assert (
         "p50 150 ms, p90 270 ms (95 % sure: at most 279 ms), p99 297 ms (95 % sure: at most 300 ms); 300 calls" in first
     )
 
 
 def test_what_could_not_be_measured_is_said() -> None:
-    found = replace(latency([0.1] * 30), warmup_settled=False, cached_prompt_tokens=0.0, peak_memory_bytes=2_000_000)
+    found = replace(latency_of([0.1] * 30), warmup_settled=False, cached_prompt_tokens=0.0, peak_memory_bytes=2_000_000)
     text = "\n".join(lines(found))
     assert "nothing can be held" in text
     assert "a further token  none was written" in text
@@ -65,7 +65,7 @@ def test_what_was_not_measured_or_by_others_has_no_line() -> None:
 
 
 def test_a_page_gets_a_row_for_each_model_and_batch_size() -> None:
-    timed = {"int8": replace(EMPTY, latency=to_mapping(latency([0.5] * 30)))}
+    timed = {"int8": replace(EMPTY, latency=to_mapping(latency_of([0.5] * 30)))}
     batches = Throughput(batch_size=4, threads=2, device="cpu", batches=(rate(1, 10), rate(4, 20)), knee=4)
     tables = speed_tables({"base": EMPTY, **timed, "x": replace(EMPTY, throughput=throughput_mapping(batches))})
     assert [(table.title, [label for label, _ in table.rows]) for table in tables] == [
