@@ -55,7 +55,7 @@ def test_what_could_not_be_measured_is_said() -> None:
     text = "\n".join(lines(found))
     assert "nothing can be held" in text
     assert "a further token  none was written" in text
-    assert "cpu, 1 thread; warm-up 10 calls, which did not settle; peak memory 2 MB of the process" in text
+    assert "cpu, 2 threads; warm-up 10 calls, which did not settle; peak memory 2 MB of the process" in text
     assert "of the GPU" in "\n".join(lines(replace(found, memory_of="cuda", tpot_s=times([0.1]))))
 
 
