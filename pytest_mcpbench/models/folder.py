@@ -120,7 +120,9 @@ def trained_format(folder: Path) -> str | None:
 
 
 def _decides(path: Path) -> bool:
-    return path.name not in _NOT_DECIDING and path.suffix in _DECIDING
+    # Weights of a large graph lie in several files: model.onnx_data, model.onnx_data_1, and so on.
+    weights = path.suffix in _DECIDING or path.suffix.startswith(".onnx_data")
+    return weights and path.name not in _NOT_DECIDING
 
 
 def _sha256(path: Path) -> str:

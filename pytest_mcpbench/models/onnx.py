@@ -1,25 +1,51 @@
-"""Models that ONNX Runtime runs: the folders that `mcpbench quantize` writes."""
+"""Models that ONNX Runtime runs: the folders that `mcpbench quantize` writes, and those of other exporters."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
-from pytest_mcpbench.errors import ModelError
+from pytest_mcpbench.core.weights import Weights
+from pytest_mcpbench.errors import McpBenchError, ModelError
 from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
 from pytest_mcpbench.models.folder import fingerprint, read_json, trained_format, trained_on
 from pytest_mcpbench.models.load import pick_format
+from pytest_mcpbench.models.onnx_facts import graph_facts
+from pytest_mcpbench.models.onnx_foreign import ForeignDecoder, read_graph
 from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE
-from pytest_mcpbench.models.onnx_session import Decoder, SessionOptions, open_graph
+from pytest_mcpbench.models.onnx_session import Decoder, Push, SessionOptions, open_graph, open_session
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
 from pytest_mcpbench.models.stops import OnToken, Row, end_tokens
 from pytest_mcpbench.models.weight_facts import onnx_weights
 
 _PROVIDERS = {"auto": "CPUExecutionProvider", "cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERROR_CHARACTERS = 300
+_DYNAMIC = "int8-dynamic"
+
+
+class GreedyDecoder(Protocol):
+    """What decodes prompts of token ids."""
+
+    def decode(self, prompts: Sequence[Sequence[int]], max_new_tokens: int, push: Push) -> int:
+        """Push each row's tokens; how many tokens of a prompt were not computed again."""
+        ...
+
+    def forget(self) -> None:
+        """Compute the next prompt from its start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A graph that is ready, and how its weights are kept."""
+
+    decoder: GreedyDecoder
+    weights: Weights
+    size_bytes: int
 
 
 class OnnxModel:
@@ -31,13 +57,13 @@ class OnnxModel:
 
     cacheable = True
 
-    def __init__(self, decoder: Decoder, ends: frozenset[int], style: PromptStyle, info: ModelInfo) -> None:
+    def __init__(self, decoder: GreedyDecoder, ends: frozenset[int], style: PromptStyle, info: ModelInfo) -> None:
         self.info = info
         self.style = style
         self.on_token: OnToken | None = None
-        self._decoder: Decoder | None = decoder
+        self._decoder: GreedyDecoder | None = decoder
         self._ends = ends
-        self._dynamic = info.dtype == "int8-dynamic"
+        self._dynamic = info.dtype == _DYNAMIC
         self._encoded: dict[str, tuple[Prompt, list[int]]] = {}
 
     def count_tokens(self, request: Request) -> int:
@@ -105,41 +131,51 @@ def load(source: Source, options: LoadOptions) -> OnnxModel:
     """The model in the source's folder. Raises ModelError for anything that cannot be loaded."""
     folder = source.path
     assert folder is not None, "a source is on disk before it is loaded"
-    recipe = _recipe(folder)
     provider, device_id = _provider(options.device)
+    settings = SessionOptions(threads=options.threads, provider=provider, device_id=device_id)
     try:
         tokenizer, declared = _transformers_part(folder)
-        graph = open_graph(folder, SessionOptions(threads=options.threads, provider=provider, device_id=device_id))
-    except ModelError:
+        opened = _open_own(folder, settings, declared.config) if _is_own(folder) else _open_foreign(folder, settings)
+    except McpBenchError:
         raise
     except Exception as error:  # whatever the libraries raise on loading
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_ERROR_CHARACTERS]
         raise ModelError(f"{source.spec}: could not be loaded ({reason})") from error
-    quantization = str(recipe.get("quantization", "none"))
     fmt = pick_format(options.fmt, tokenizer.chat_template, trained_format(folder))
-    size_bytes = sum((folder / name).stat().st_size for name in (GRAPH, DATA))
     info = ModelInfo(
         spec=source.spec,
         kind=source.kind,
         fingerprint=fingerprint(folder),
-        size_bytes=size_bytes,
+        size_bytes=opened.size_bytes,
         format=fmt.name,
         backend=f"onnxruntime {version('onnxruntime')} / transformers {version('transformers')}",
         device="cpu" if provider == "CPUExecutionProvider" else options.device,
-        dtype="float32" if quantization == "none" else quantization,
-        parameters=int(recipe["parameters"]) if "parameters" in recipe else None,
+        dtype=opened.weights.dtype,
+        parameters=opened.weights.parameters,
         trained_on=trained_on(folder),
-        notes=("not batch-invariant: each prompt runs alone",) if quantization == "int8-dynamic" else (),
-        weights=onnx_weights(recipe, declared.config, size_bytes),
+        notes=("not batch-invariant: each prompt runs alone",) if opened.weights.dtype == _DYNAMIC else (),
+        weights=opened.weights,
     )
     style = PromptStyle(fmt=fmt, detail=options.tool_detail, tokenizer=tokenizer)
-    return OnnxModel(Decoder(graph), end_tokens(declared, tokenizer), style, info)
+    return OnnxModel(opened.decoder, end_tokens(declared, tokenizer), style, info)
 
 
-def _recipe(folder: Path) -> dict[str, Any]:
-    if not (folder / GRAPH).is_file() or not (folder / RECIPE).is_file():
-        raise ModelError(f"{folder}: holds no {GRAPH} with a {RECIPE}; run mcpbench quantize on its checkpoint")
-    return dict(read_json(folder / RECIPE))
+def _is_own(folder: Path) -> bool:
+    return (folder / GRAPH).is_file() and (folder / RECIPE).is_file()
+
+
+def _open_own(folder: Path, settings: SessionOptions, config: Any) -> _Opened:
+    recipe = read_json(folder / RECIPE)
+    size_bytes = sum((folder / name).stat().st_size for name in (GRAPH, DATA))
+    decoder = Decoder(open_graph(folder, settings))
+    return _Opened(decoder=decoder, weights=onnx_weights(recipe, config, size_bytes), size_bytes=size_bytes)
+
+
+def _open_foreign(folder: Path, settings: SessionOptions) -> _Opened:
+    facts = graph_facts(folder)
+    graph = read_graph(open_session(facts.path, settings), str(folder))
+    decoder = ForeignDecoder(graph, alone=facts.alone)
+    return _Opened(decoder=decoder, weights=facts.weights, size_bytes=facts.size_bytes)
 
 
 def _provider(device: str) -> tuple[str, int]:

@@ -252,7 +252,7 @@ def _worth(length: int) -> int:
 
 def open_graph(folder: Path, options: SessionOptions) -> Graph:
     """The graph in the folder, loaded. Raises ModelError if it cannot be run here or is of somebody else's making."""
-    session = _session(folder, options)
+    session = open_session(folder / GRAPH, options)
     notes = session.get_modelmeta().custom_metadata_map
     if MAX_LENGTH not in notes:
         raise ModelError(f"{folder}: its graph is not of mcpbench's making; run mcpbench quantize on its checkpoint")
@@ -267,11 +267,14 @@ def open_graph(folder: Path, options: SessionOptions) -> Graph:
     )
 
 
-def _session(folder: Path, options: SessionOptions) -> Any:
+def open_session(graph: Path, options: SessionOptions) -> Any:
+    """The session that runs the graph in that file. Raises ModelError if it cannot be run here."""
     runtime = import_module("onnxruntime")
     there = runtime.get_available_providers()
     if options.provider not in there:
-        raise ModelError(f"{folder}: {options.provider} is not in this onnxruntime (there are: {', '.join(there)})")
+        raise ModelError(
+            f"{graph.parent}: {options.provider} is not in this onnxruntime (there are: {', '.join(there)})"
+        )
     settings = runtime.SessionOptions()
     settings.log_severity_level = 3
     if options.threads:
@@ -282,7 +285,7 @@ def _session(folder: Path, options: SessionOptions) -> Any:
     before = os.environ.get(_NO_FLASH)
     os.environ[_NO_FLASH] = "1"
     try:
-        return runtime.InferenceSession(str(folder / GRAPH), settings, providers=providers)
+        return runtime.InferenceSession(str(graph), settings, providers=providers)
     finally:
         if before is None:
             del os.environ[_NO_FLASH]

@@ -27,7 +27,15 @@ from pytest_mcpbench.models.onnx_session import (  # noqa: E402
     open_graph,
 )
 from tests.models.tiny import ask  # noqa: E402
-from tests.models.tiny_onnx import CONFIGS, CPU, exported, save_exportable  # noqa: E402
+from tests.models.tiny_onnx import (  # noqa: E402
+    CONFIGS,
+    CPU,
+    exported,
+    reference,
+    save_exportable,
+    tokens,
+    written,
+)
 
 FLOAT = make_recipe("none")
 FAMILIES = sorted(CONFIGS)
@@ -46,10 +54,6 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return model, exported(folder, folder / "onnx-float", FLOAT)
 
 
-def tokens(seed: int, n: int) -> list[int]:
-    return [int(token) for token in np.random.default_rng(seed).integers(2, 259, n)]
-
-
 def round_weights(model: Any, recipe: Any) -> None:
     """Give the model the weights that the recipe makes of its own."""
     with torch.no_grad():
@@ -65,27 +69,6 @@ def round_weights(model: Any, recipe: Any) -> None:
                 symmetric=recipe.symmetric or ends,
             )
             parameter.copy_(torch.from_numpy(dequantize_blocks(blocks, parameter.shape[1])))
-
-
-def reference(model: Any, prompt: Sequence[int], n: int) -> list[int]:
-    """What PyTorch writes greedily, computing everything again for each token."""
-    ids = list(prompt)
-    with torch.inference_mode():
-        for _ in range(n):
-            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-    return ids[len(prompt) :]
-
-
-def written(decoder: Decoder, prompts: Sequence[Sequence[int]], lengths: Sequence[int]) -> list[list[int]]:
-    """What the decoder writes for each prompt, each up to its own length."""
-    rows: list[list[int]] = [[] for _ in prompts]
-
-    def push(row: int, token: int) -> bool:
-        rows[row].append(token)
-        return len(rows[row]) < lengths[row]
-
-    decoder.decode(prompts, max(lengths), push)
-    return rows
 
 
 def test_logits_equal_pytorchs(both: tuple[Any, Path]) -> None:

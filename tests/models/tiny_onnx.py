@@ -1,12 +1,15 @@
 """Random models of the families that can be exported, each with what is its own: windows, norms, biases, ropes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 
 from pytest_mcpbench.models.base import LoadOptions, Source
+from pytest_mcpbench.models.onnx import GreedyDecoder
 from pytest_mcpbench.models.onnx_export import export, plan_export
 from pytest_mcpbench.models.onnx_recipe import Recipe
 from tests.models.tiny import tiny_tokenizer
@@ -97,3 +100,28 @@ def exported(checkpoint: Path, folder: Path, recipe: Recipe) -> Path:
 
 
 CPU = LoadOptions(device="cpu", threads=1)
+
+
+def tokens(seed: int, n: int) -> list[int]:
+    return [int(token) for token in np.random.default_rng(seed).integers(2, 259, n)]
+
+
+def reference(model: Any, prompt: Sequence[int], n: int) -> list[int]:
+    """What PyTorch writes greedily, computing everything again for each token."""
+    ids = list(prompt)
+    with torch.inference_mode():
+        for _ in range(n):
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[len(prompt) :]
+
+
+def written(decoder: GreedyDecoder, prompts: Sequence[Sequence[int]], lengths: Sequence[int]) -> list[list[int]]:
+    """What the decoder writes for each prompt, each up to its own length."""
+    rows: list[list[int]] = [[] for _ in prompts]
+
+    def push(row: int, token: int) -> bool:
+        rows[row].append(token)
+        return len(rows[row]) < lengths[row]
+
+    decoder.decode(prompts, max(lengths), push)
+    return rows
