@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from pytest_mcpbench.core.case import Case
+from pytest_mcpbench.core.curves import Count
 from pytest_mcpbench.core.gate import tier_of
 from pytest_mcpbench.core.score import Score
 from pytest_mcpbench.core.summary import Rate, summarize
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.encode import EncodedRow
-from pytest_mcpbench.training.report import Count, Evaluation, Indicator, StepPoint, evaluation_of
+from pytest_mcpbench.training.report import Evaluation, Indicator, StepPoint, evaluation_of
 
 _TOOL, _PARAMETERS, _DETECTION = "level3", "level4", "level1"
 

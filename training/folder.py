@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_mcpbench.core.curves import REPORT_FILE
 from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.models.folder import ADAPTER_CONFIG
-from pytest_mcpbench.training.report import REPORT_FILE, write_text
+from pytest_mcpbench.training.report import write_text
 
 if TYPE_CHECKING:
     import torch

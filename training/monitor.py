@@ -4,7 +4,8 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 
-from pytest_mcpbench.training.report import Count, Evaluation, Indicator, StepPoint
+from pytest_mcpbench.core.curves import Count
+from pytest_mcpbench.training.report import Evaluation, Indicator, StepPoint
 
 PERPLEXITY_UNDERFIT = 3.0
 PERPLEXITY_GOOD = 2.0

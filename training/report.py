@@ -8,28 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_mcpbench.core.curves import REPORT_FILE, SCHEMA, Count
 from pytest_mcpbench.errors import TrainingError
-
-REPORT_FILE = "training_report.json"
-SCHEMA = "mcpbench.training/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """`correct` of `n`."""
-
-    n: int = 0
-    correct: int = 0
-
-    @property
-    def rate(self) -> float | None:
-        """The share in [0, 1]; None where there is no data."""
-        return self.correct / self.n if self.n else None
-
-    @property
-    def percent(self) -> str:
-        """The share for a table: one decimal, or a dash where there is no data."""
-        return "-" if self.rate is None else f"{100 * self.rate:.1f} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

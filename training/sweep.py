@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_mcpbench.core.case import Case, Json
+from pytest_mcpbench.core.curves import REPORT_FILE
 from pytest_mcpbench.core.gate import tier_of
 from pytest_mcpbench.core.plan import GenerationSettings, plan
 from pytest_mcpbench.core.score import score
@@ -23,7 +24,7 @@ from pytest_mcpbench.training.course import Watcher
 from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
 from pytest_mcpbench.training.folder import WORK
 from pytest_mcpbench.training.progress import Silent
-from pytest_mcpbench.training.report import REPORT_FILE, TrainingReport, read_report, write_text
+from pytest_mcpbench.training.report import TrainingReport, read_report, write_text
 from pytest_mcpbench.training.rows import TrainingData
 from pytest_mcpbench.training.study import FINAL, Study, key_of
 from pytest_mcpbench.training.table import TrialResult, recommend, result_of

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mcpbench.core.case import Json
-from pytest_mcpbench.training.report import Count, TrainingReport
+from pytest_mcpbench.core.curves import Count
+from pytest_mcpbench.training.report import TrainingReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,11 @@ class Count:
         """The share in [0, 1]; None without rows."""
         return self.correct / self.n if self.n else None
 
+    @property
+    def percent(self) -> str:
+        """The share for a table: one decimal, or a dash without rows."""
+        return "-" if self.rate is None else f"{100 * self.rate:.1f} %"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepLoss:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mcpbench.core.curves import find_curves, read_curves
+from pytest_mcpbench.core.curves import Count, find_curves, read_curves
 from pytest_mcpbench.core.history import last_passing, past_models
 from pytest_mcpbench.core.result import write_result
 from pytest_mcpbench.errors import ResultError
-from pytest_mcpbench.training.report import Count, Evaluation, Machine, StepPoint, TrainingReport, write_report
+from pytest_mcpbench.training.report import Evaluation, Machine, StepPoint, TrainingReport, write_report
 from tests.core.planted import planted_cases, planted_run, right_answer, run_of
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pytest_mcpbench.core.curves import Count
 from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.gate import tier_of
 from pytest_mcpbench.core.overlap import row_hash
@@ -24,7 +25,7 @@ from pytest_mcpbench.training.data_check import check_data, require_fit
 from pytest_mcpbench.training.evaluate import Evaluator
 from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
 from pytest_mcpbench.training.progress import Silent
-from pytest_mcpbench.training.report import Count, Evaluation, Indicator, read_report
+from pytest_mcpbench.training.report import Evaluation, Indicator, read_report
 from pytest_mcpbench.training.rows import read_data, shipped_tools
 from tests.training.quick import MakeModel, quick
 

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from pytest_mcpbench.core.curves import Count
 from pytest_mcpbench.training.monitor import gradient_spikes, indicators, newly_fired, signs_after
-from pytest_mcpbench.training.report import Count, Evaluation, StepPoint
+from pytest_mcpbench.training.report import Evaluation, StepPoint
 
 
 def evaluation(step: int, eval_loss: float, train_loss: float | None = None, **more: Any) -> Evaluation:

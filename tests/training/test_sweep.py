@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from pytest_mcpbench.core.curves import Count
 from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.errors import ConfigError, OptionError, TrainingError
 from pytest_mcpbench.training import sweep as sweep_module
 from pytest_mcpbench.training.__main__ import app
 from pytest_mcpbench.training.config import MCPFineTuningConfig, with_settings
 from pytest_mcpbench.training.flags import parse_sweep
-from pytest_mcpbench.training.report import Count, Evaluation, Machine, TrainingReport
+from pytest_mcpbench.training.report import Evaluation, Machine, TrainingReport
 from pytest_mcpbench.training.rows import read_data, shipped_tools
 from pytest_mcpbench.training.sampler import run_sampler
 from pytest_mcpbench.training.study import Study, key_of
