@@ -69,7 +69,10 @@ def read_arch(config: Any) -> Arch:
     """The decoder that a transformers configuration describes. Raises ModelError if it cannot be exported."""
     family = str(config.model_type)
     if family not in SUPPORTED:
-        raise ModelError(f"architecture {family!r} cannot be exported to ONNX (supported: {', '.join(SUPPORTED)})")
+        raise ModelError(
+            f"architecture {family!r} cannot be exported to ONNX (supported: {', '.join(SUPPORTED)}); "
+            "for others export with optimum-cli, whose folders --mcp-model takes"
+        )
     activation = str(getattr(config, "hidden_activation", None) or getattr(config, "hidden_act", "silu"))
     if activation not in _ACTIVATIONS:
         raise ModelError(f"activation {activation!r} cannot be exported to ONNX (supported: {', '.join(_ACTIVATIONS)})")
