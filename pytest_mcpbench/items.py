@@ -4,6 +4,7 @@ They are plain items without fixtures or parameter sets, so that tens of thousan
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ class CaseItem(pytest.Item):
         super().__init__(**kwargs, nodeid=_nodeid(**kwargs))
         self.check, self.label, self.case, self.level = check, label, case, level
         for tool in sorted(case.expected_tools):
-            self.own_markers.append(pytest.mark.tool(tool, name=tool).mark)
+            self.own_markers.append(_tool_mark(tool))
         if "smoke" in case.tags:
             self.add_marker("smoke")
 
@@ -76,7 +77,7 @@ class GateItem(pytest.Item):
         self.check, self.label, self.gate = check, label, gate
         if gate.startswith("tool:"):
             tool = gate.removeprefix("tool:")
-            self.own_markers.append(pytest.mark.tool(tool, name=tool).mark)
+            self.own_markers.append(_tool_mark(tool))
         compared = {*self.bench.comparison_gates(label), *self.bench.quantized_gates(label)}
         if gate not in compared:  # 60 cases are too few to compare on
             self.add_marker("smoke")
@@ -258,6 +259,12 @@ _MAKERS: Mapping[str, Callable[..., Iterator[pytest.Item]]] = {
     "each_quantized": _quantized_items,
 }
 """What makes the items of a suite's function, by the function's marker."""
+
+
+@cache
+def _tool_mark(tool: str) -> pytest.Mark:
+    # Made once for all cases of a tool: pytest takes longer over a mark than over the item that bears it.
+    return pytest.mark.tool(tool, name=tool).mark
 
 
 def _nodeid(*, parent: pytest.Module, name: str, **_kwargs: Any) -> str:

@@ -40,6 +40,7 @@ class CaseReader:
     shipped_tools: Path
     tools: tuple[Tool, ...] | None = None
     _tool_files: dict[Path, tuple[Tool, ...]] = field(default_factory=dict)
+    _named: dict[tuple[str, str], tuple[Tool, ...]] = field(default_factory=dict)
     _checker: ArgumentChecker = field(default_factory=ArgumentChecker)
 
     def read(self, paths: Iterable[Path]) -> list[Case]:
@@ -84,10 +85,14 @@ class CaseReader:
             return tools_of(given, place)
         if not isinstance(given, str) or not given:
             place.fail("'tools' must be a tool set's name, a path or a list of tools in MCP's tools/list form")
-        path = self._tool_path(given, place)
-        if path not in self._tool_files:
-            self._tool_files[path] = read_tools(path)
-        return self._tool_files[path]
+        # Looked up once for each case file: to look for a file takes longer than to check a case.
+        named = (place.path, given)
+        if named not in self._named:
+            path = self._tool_path(given, place)
+            if path not in self._tool_files:
+                self._tool_files[path] = read_tools(path)
+            self._named[named] = self._tool_files[path]
+        return self._named[named]
 
     def _tool_path(self, given: str, place: Place) -> Path:
         beside = Path(place.path).parent
@@ -185,18 +190,21 @@ def tools_of(data: Json, place: Place) -> tuple[Tool, ...]:
 
 def cases_hash(cases: Iterable[Case]) -> str:
     """A SHA-256 over what the cases ask and expect, whatever their order and tags."""
-    digests = sorted(_case_digest(case) for case in cases)
+    # Cases that offer the same tools share one tuple of them, whose text is most of what is hashed.
+    tools: dict[int, str] = {}
+    digests = sorted(_case_digest(case, tools) for case in list(cases))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _case_digest(case: Case) -> str:
-    content = [
-        case.id,
-        [(turn.role, turn.content, turn.name, _calls(turn.calls)) for turn in case.messages],
-        [(tool.name, tool.description, tool.input_schema, tool.aliases) for tool in case.tools],
-        [[(c.name, c.arguments, c.accept, c.optional) for c in calls] for calls in case.alternatives],
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _case_digest(case: Case, tools: dict[int, str]) -> str:
+    offered = tools.get(id(case.tools))
+    if offered is None:
+        described = [(tool.name, tool.description, tool.input_schema, tool.aliases) for tool in case.tools]
+        offered = tools[id(case.tools)] = json.dumps(described, sort_keys=True)
+    said = [(turn.role, turn.content, turn.name, _calls(turn.calls)) for turn in case.messages]
+    expected = [[(c.name, c.arguments, c.accept, c.optional) for c in calls] for calls in case.alternatives]
+    parts = (json.dumps(case.id), json.dumps(said, sort_keys=True), offered, json.dumps(expected, sort_keys=True))
+    return hashlib.sha256(f"[{', '.join(parts)}]".encode()).hexdigest()
 
 
 def _calls(calls: Iterable[ToolCall]) -> list[tuple[str, Any]]:

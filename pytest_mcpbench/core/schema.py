@@ -1,6 +1,6 @@
 """What a tool's JSON Schema says: which arguments are valid, and how strictly one is compared."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pytest_mcpbench.core.case import Arguments, Json, Tool
@@ -10,6 +10,17 @@ RULES: tuple[MatchRule, ...] = ("exact", "path", "any")
 """How the value of one parameter may be compared: `"x-mcpbench": {"match": …}` in its schema."""
 
 _ANNOTATION = "x-mcpbench"
+_SAYS_NOTHING = {"description", "title", "default", "examples", "$comment", _ANNOTATION}
+"""Keywords by which no value is refused."""
+
+_TYPES: Mapping[type, frozenset[str]] = {
+    str: frozenset({"string"}),
+    bool: frozenset({"boolean"}),
+    int: frozenset({"integer", "number"}),
+    float: frozenset({"number"}),
+    type(None): frozenset({"null"}),
+}
+"""The JSON types that a value of a Python type is for certain."""
 
 
 def schema_problem(tool: Tool) -> str | None:
@@ -45,6 +56,7 @@ class ArgumentChecker:
 
         self._referencing = referencing
         self._validators: dict[int, Any] = {}
+        self._plain: dict[int, Mapping[str, Json] | None] = {}
         self._tools: list[Tool] = []
 
     def problem(self, tool: Tool, arguments: Arguments) -> str | None:
@@ -53,7 +65,11 @@ class ArgumentChecker:
         if validator is None:
             validator = _validator_class(tool.input_schema)(tool.input_schema, registry=self._referencing.Registry())
             self._validators[id(tool)] = validator
+            self._plain[id(tool)] = _plain_parameters(tool)
             self._tools.append(tool)
+        plain = self._plain[id(tool)]
+        if plain is not None and _plainly_valid(plain, tool.required, arguments):
+            return None
         unknown = [name for name in arguments if name not in tool.parameters]
         if unknown and not _allows_unknown(tool.input_schema):
             return f"it has no parameter {unknown[0]!r} (parameters: {', '.join(tool.parameters) or 'none'})"
@@ -97,6 +113,36 @@ def _validator_class(schema: Mapping[str, Json]) -> Any:
     jsonschema = _jsonschema()
     draft_07 = "draft-07" in str(schema.get("$schema", ""))
     return jsonschema.Draft7Validator if draft_07 else jsonschema.Draft202012Validator
+
+
+def _plain_parameters(tool: Tool) -> Mapping[str, Json] | None:
+    """The parameters whose schemas are no more than a type or an enum; None if the tool's own schema says more."""
+    if not set(tool.input_schema) <= {"type", "properties", "required", "additionalProperties", "$schema"}:
+        return None
+    return {
+        name: schema
+        for name, schema in tool.parameters.items()
+        if isinstance(schema, Mapping) and set(schema) - _SAYS_NOTHING <= {"type", "enum"}
+    }
+
+
+def _plainly_valid(plain: Mapping[str, Json], required: Sequence[str], arguments: Arguments) -> bool:
+    """Whether plain comparisons show that all arguments are valid, which saves the library's slower way.
+
+    False decides nothing: the library then finds out, and says what is wrong.
+    """
+    return all(name in arguments for name in required) and all(
+        name in plain and _is_plainly(plain[name], value) for name, value in arguments.items()
+    )
+
+
+def _is_plainly(schema: Mapping[str, Json], value: Json) -> bool:
+    declared = schema.get("type")
+    known = _TYPES.get(type(value), frozenset())
+    types = [declared] if isinstance(declared, str) else declared if isinstance(declared, list) else []
+    if not known.intersection(types):
+        return False
+    return "enum" not in schema or (isinstance(value, str) and value in schema["enum"])
 
 
 def _declared_rule(schema: Json) -> Any:

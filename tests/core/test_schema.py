@@ -1,7 +1,10 @@
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_mcpbench.core.case import Tool
 from pytest_mcpbench.core.schema import ArgumentChecker, allows_type, canonical_name, match_rule, schema_problem
@@ -106,6 +109,37 @@ def test_references_are_followed_inside_the_schema_and_nowhere_else(tmp_path: Pa
 def test_a_schema_that_refers_to_itself_without_end_is_a_problem_and_no_crash() -> None:
     endless = tool(properties={"a": {"$ref": "#/properties/a"}})
     assert ArgumentChecker().problem(endless, {"a": 1}) == "the inputSchema refers to itself without end"
+
+
+_VALUES = st.sampled_from(["a", "b", "", 0, 1, -2.0, 1.5, True, False, None, [], ["a"], {}, {"a": 1}])
+_TYPE_NAMES = st.sampled_from(["string", "integer", "number", "boolean", "null", "array", "object"])
+_PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": _TYPE_NAMES | st.lists(_TYPE_NAMES, min_size=1, max_size=2, unique=True),
+        "enum": st.lists(_VALUES, min_size=1, max_size=3),
+        "minLength": st.just(1),
+        "minimum": st.just(1),
+        "not": st.just({"const": "a"}),
+        "description": st.just("words"),
+        "x-mcpbench": st.just({"match": "path"}),
+    },
+)
+_TOOL_SCHEMAS = st.fixed_dictionaries(
+    {"properties": st.fixed_dictionaries({"p": _PARAMETERS}, optional={"q": _PARAMETERS})},
+    optional={
+        "required": st.sampled_from([["p"], ["q"], ["p", "q"]]),
+        "minProperties": st.just(2),
+        "additionalProperties": st.booleans(),
+    },
+)
+
+
+@given(_TOOL_SCHEMAS, st.dictionaries(st.sampled_from("pq"), _VALUES))
+def test_what_is_checked_in_short_is_what_the_library_says(schema: Any, arguments: Any) -> None:
+    known = set(arguments) <= set(schema["properties"]) or schema.get("additionalProperties", False)
+    valid = jsonschema.Draft202012Validator({"type": "object", **schema}).is_valid(arguments)
+    assert (ArgumentChecker().problem(tool(**schema), arguments) is None) == (known and valid)
 
 
 def test_one_checker_keeps_two_tools_apart() -> None:
