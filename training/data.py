@@ -9,7 +9,8 @@ from typing import Any
 from pytest_mcpbench.core.case import Case, ExpectedCall, Message
 from pytest_mcpbench.core.overlap import row_hash
 from pytest_mcpbench.errors import TrainingError
-from pytest_mcpbench.training.generate.build import build
+from pytest_mcpbench.training.generate.blocks import Effort, build
+from pytest_mcpbench.training.report import write_text
 
 __all__ = ["TRAIN_FILE", "VALIDATION_FILE", "WrittenData", "build_rows", "row_hash", "row_object", "write_data"]
 
@@ -34,6 +35,7 @@ def build_rows(
     train_rows: int = TRAIN_ROWS,
     validation_rows: int = VALIDATION_ROWS,
     exclude: Iterable[Case] = (),
+    effort: Effort | None = None,
 ) -> tuple[list[Case], list[Case]]:
     """Rows to train on and rows to validate with, the same ones for the same seed and counts.
 
@@ -47,8 +49,9 @@ def build_rows(
     if train_rows < 0 or validation_rows < 0:
         raise TrainingError(f"{min(train_rows, validation_rows)} rows cannot be built; give a number from 0 on")
     foreign = tuple(exclude)
-    train = build("train", train_rows, seed, foreign)
-    return train, build("validation", validation_rows, seed, foreign, taken=[case.prompt for case in train])
+    train = build("train", train_rows, seed, foreign, effort=effort)
+    prompts = [case.prompt for case in train]
+    return train, build("validation", validation_rows, seed, foreign, prompts, effort)
 
 
 def write_data(
@@ -57,6 +60,7 @@ def write_data(
     train_rows: int = TRAIN_ROWS,
     validation_rows: int = VALIDATION_ROWS,
     exclude: Iterable[Case] = (),
+    effort: Effort | None = None,
 ) -> WrittenData:
     """The files `train.jsonl` and `validation.jsonl`, newly written into the folder, which is made if need be.
 
@@ -65,12 +69,11 @@ def write_data(
     files = (folder / TRAIN_FILE, folder / VALIDATION_FILE)
     if taken := next((file for file in files if file.exists()), None):
         raise TrainingError(f"{taken}: exists already; choose another folder or remove the file")
-    rows = build_rows(seed, train_rows, validation_rows, exclude)
+    rows = build_rows(seed, train_rows, validation_rows, exclude, effort)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, cases in zip(files, rows, strict=True):
-            lines = (json.dumps(row_object(case), ensure_ascii=False) + "\n" for case in cases)
-            file.write_text("".join(lines), encoding="utf-8", newline="\n")
+            write_text(file, "".join(json.dumps(row_object(case), ensure_ascii=False) + "\n" for case in cases))
     except OSError as error:
         raise TrainingError(f"{folder}: cannot be written: {error.strerror or error}; choose another folder") from error
     return WrittenData(

@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.training.base import look_at, open_base
 from pytest_mcpbench.training.data import TRAIN_ROWS, VALIDATION_ROWS, write_data
 from pytest_mcpbench.training.data_check import check_data
+from pytest_mcpbench.training.generate.blocks import Effort
 from pytest_mcpbench.training.rows import shipped_tools
 
 app = typer.Typer(no_args_is_help=True, help="Build training data for the coding tools, and check data of any origin.")
@@ -23,9 +26,15 @@ def build(
     rows: Annotated[int, typer.Option(help="Rows to train on.")] = TRAIN_ROWS,
     validation: Annotated[int, typer.Option(help="Rows to validate with.")] = VALIDATION_ROWS,
     seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
+    processes: Annotated[int, typer.Option(min=0, help="How many draw rows; 0: one a core.")] = 0,
 ) -> None:
     """Write generated rows, none of them a near-duplicate of a shipped benchmark case."""
-    written = write_data(output, seed=seed, train_rows=rows, validation_rows=validation, exclude=_shipped_cases())
+    console = Console(stderr=True)
+    columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("rows", total=rows + validation)
+        effort = Effort(processes=processes or None, on_rows=lambda count: progress.advance(task, count))
+        written = write_data(output, seed, rows, validation, _shipped_cases(), effort)
     typer.echo(f"{written.train}: {written.train_rows} rows; {written.validation}: {written.validation_rows} rows")
 
 

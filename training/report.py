@@ -169,7 +169,7 @@ def evaluation_of(data: Mapping[str, Any]) -> Evaluation:
 def write_text(path: Path, text: str) -> Path:
     """The path, after the text was put there whole: nobody ever reads half of it."""
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    with part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -42,7 +42,7 @@ def environment() -> Environment:
     traits = (platform.machine(), cpu, str(count), str(_memory_gib()))
     return Environment(
         accelerator=_accelerator(),
-        threads=_usable_cpus(),
+        threads=usable_cpus(),
         python=platform.python_version(),
         platform=platform.platform(),
         cpu=cpu,
@@ -88,7 +88,7 @@ def _memory_gib() -> int | None:
         return None
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
     """How many processors this process may use, which in a container may be fewer than there are."""
     try:
         return len(os.sched_getaffinity(0))

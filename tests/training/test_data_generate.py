@@ -15,9 +15,10 @@ from pytest_mcpbench.core.overlap import CaseIndex, normalized
 from pytest_mcpbench.core.schema import ArgumentChecker
 from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.data import build_rows
-from pytest_mcpbench.training.generate import pools
+from pytest_mcpbench.training.generate import blocks, pools
 from pytest_mcpbench.training.generate.assembling import regex
-from pytest_mcpbench.training.generate.build import BUILDERS, coding_tools, faults
+from pytest_mcpbench.training.generate.blocks import Effort
+from pytest_mcpbench.training.generate.build import BUILDERS, SHARES, coding_tools, faults
 from pytest_mcpbench.training.generate.coining import Coin
 from pytest_mcpbench.training.generate.compose import EmptyPoolError, Maker, finished
 from pytest_mcpbench.training.generate.grounding import invented
@@ -271,3 +272,28 @@ def test_no_pool_names_a_kind_that_nobody_fills() -> None:
             for kind in re.findall(r"<([a-z]+)\d?>", line):
                 html = {"b", "strong", "div", "section", "html", "body", "ul", "li", "title", "button", "br", "p"}
                 assert values.knows(kind) or kind in html | {"iostream"}, f"{name}: {line}"
+
+
+def test_many_rows_are_the_same_ones_however_many_processes_draw_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_BLOCK_ROWS", 40)
+    told: list[int] = []
+    alone = build_rows(5, 130, 30, effort=Effort(processes=1, on_rows=told.append))
+    together = build_rows(5, 130, 30, effort=Effort(processes=2))
+    assert together == alone
+    assert sum(told) == 160
+    assert len({normalized(row.prompt) for rows in alone for row in rows}) == 160
+
+
+def test_a_prompt_that_two_blocks_draw_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = blocks.draw
+    monkeypatch.setattr(blocks, "_BLOCK_ROWS", 20)
+    # Every block draws what the first one does, so that all others are doubles.
+    monkeypatch.setattr(
+        blocks, "draw", lambda split, counts, seed, *rest: drawn(split, counts, seed.rsplit(" ", 1)[0], *rest)
+    )
+    rows, _ = build_rows(5, 60, 0, effort=Effort(processes=1))
+    assert len({normalized(row.prompt) for row in rows}) == 60
+    kinds = Counter(
+        "two" if len(row.expected) > 1 else row.expected[0].call.name if row.expected else "none" for row in rows
+    )
+    assert kinds["read"] == round(60 * SHARES["read"])

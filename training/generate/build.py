@@ -1,4 +1,4 @@
-"""Rows for training and validation: drawn, checked, and none twice."""
+"""Rows as they are drawn: one at a time, checked, and none twice."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -51,26 +51,14 @@ _MAX_TOKENS = 360
 _TOKENS = re.compile(r"[A-Za-z]{1,4}|\d|[^\w\s]|_|\n|[^\x00-\x7f]")
 
 
-def build(split: Split, rows: int, seed: int, exclude: Iterable[Case] = (), taken: Iterable[str] = ()) -> list[Case]:
-    """That many rows of one side of the pools, in mixed order, the same ones for the same seed.
+def draw(split: Split, counts: Iterable[tuple[str, int]], seed: str, foreign: CaseIndex, seen: set[str]) -> list[Case]:
+    """So many rows of each kind, drawn from one side of the pools, each with its kind for an id.
 
-    No prompt is doubled, none is in `taken`, and none is a near-duplicate of one in `exclude`, with whatever
-    values. Raises TrainingError where the pools give out. A row that fails one of its checks is drawn again.
+    Their prompts are added to `seen`, normalized, and none was in there. None is like a case in `foreign`, with
+    whatever values. A row that fails one of its checks is drawn again. Raises TrainingError where the pools give out.
     """
-    maker = Maker(Random(f"{seed} {split}"), split)
-    seen = {normalized(prompt) for prompt in taken}
-    foreign = CaseIndex(exclude)
-    cases: list[Case] = []
-    for kind, count in _counts(rows).items():
-        for _ in range(count):
-            cases.append(_next_row(maker, kind, seen, foreign))
-    maker.rng.shuffle(cases)
-    width = len(str(rows))
-    return [
-        Case(id=f"{split}-{number:0{width}}", messages=case.messages, tools=case.tools,
-             alternatives=case.alternatives, tags=case.tags)
-        for number, case in enumerate(cases, 1)
-    ]  # fmt: skip
+    maker = Maker(Random(seed), split)
+    return [_next_row(maker, kind, seen, foreign) for kind, count in counts for _ in range(count)]
 
 
 @cache
@@ -94,14 +82,6 @@ def faults(case: Case, checker: ArgumentChecker) -> str | None:
                 if problem := checker.problem(tools[call.name], arguments):
                     return f"{call.name} for {case.prompt!r}: {problem}"
     return invented(case)
-
-
-def _counts(rows: int) -> dict[str, int]:
-    counts = {kind: int(rows * share) for kind, share in SHARES.items()}
-    order = sorted(SHARES, key=lambda kind: -(rows * SHARES[kind] - counts[kind]))
-    for number in range(rows - sum(counts.values())):
-        counts[order[number % len(order)]] += 1
-    return counts
 
 
 def _next_row(make: Maker, kind: str, seen: set[str], foreign: CaseIndex) -> Case:
