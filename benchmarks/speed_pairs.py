@@ -16,12 +16,20 @@ from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.compare import Pair
 from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
+from pytest_mcpbench.errors import McpBenchError
 from pytest_mcpbench.models.base import LoadOptions, Model, Source
 from pytest_mcpbench.models.load import load_model, resolve
 from pytest_mcpbench.session import CODING_CASES, FIXTURES
 from pytest_mcpbench.speed import SpeedBench, SpeedLimits
 
 PAIR = Pair(before="itself", after="slowed", relation="beside")
+
+
+def positive(text: str) -> int:
+    """A count of at least 1."""
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return count
 
 
 def slowed(source: Source, options: LoadOptions, share: float) -> Model:
@@ -56,11 +64,11 @@ def main() -> None:
     """Compare, and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--runs", type=positive, default=20)
     parser.add_argument("--slowdown", type=float, default=0.15, help="the share of its time that a call takes longer")
     parser.add_argument("--tolerance", type=float, default=0.1)
-    parser.add_argument("--iterations", type=int, default=30)
-    parser.add_argument("--max-new-tokens", type=int, default=20)
+    parser.add_argument("--iterations", type=positive, default=30)
+    parser.add_argument("--max-new-tokens", type=positive, default=20)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     cases = CaseReader(shipped_tools=FIXTURES / "tools").read([CODING_CASES])
@@ -69,7 +77,10 @@ def main() -> None:
         speed.load_model = lambda source, options, loads=loads, share=share: slowed(
             source, options, share if next(loads) % 2 else 0.0
         )
-        found = [compared(args.model, cases, args, seed) for seed in range(args.runs)]
+        try:
+            found = [compared(args.model, cases, args, seed) for seed in range(args.runs)]
+        except McpBenchError as error:
+            parser.error(str(error))
         counts = Counter(comparison.status for comparison in found)
         pairs = sorted(comparison.pairs for comparison in found)
         print(f"slowed by {100 * share:g} %: {dict(counts)}; pairs {pairs[0]} to {pairs[-1]}; last: {found[-1].reason}")

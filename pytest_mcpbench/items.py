@@ -166,8 +166,9 @@ def make_items(collector: pytest.Module, name: str, obj: Callable[..., bool]) ->
     if bench is None or not bench.labels:
         return [NoModelItem.from_parent(collector, name=name)]
     items = list(_MAKERS[mark.name](collector, name, obj, bench, **mark.kwargs))
+    others = [other for other in marks.values() if other.name not in _MAKERS]
     for item in items:
-        item.own_markers += [other for other in marks.values() if other.name not in _MAKERS]
+        item.own_markers += others
     return items
 
 
