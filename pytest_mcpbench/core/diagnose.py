@@ -49,6 +49,11 @@ class Miss:
     why: str
     tools: tuple[str, ...] = ()
 
+    @property
+    def detail_words(self) -> str:
+        """The detail as people read it."""
+        return _detail_words(self.kind, self.detail)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -138,7 +143,14 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _title(kind: ErrorKind, detail: str) -> str:
-    return SAYS[kind] + (f" ({printable(detail.replace('_', ' '), 80)})" if detail else "")
+    words = _detail_words(kind, detail)
+    return SAYS[kind] + (f" ({words})" if words else "")
+
+
+def _detail_words(kind: ErrorKind, detail: str) -> str:
+    """Codes in words. The names of tools and arguments stay as they are: they are looked for in data and schemas."""
+    coded = kind in ("unparsed", "wrong_value")
+    return printable(detail.replace("_", " ") if coded else detail, 80)
 
 
 def _detail(kind: ErrorKind, record: Record, case: KeptCase | None) -> str:

@@ -102,7 +102,7 @@
     const box = make("details", "item"), line = make("summary");
     const label = make("span", "label"), dot = make("i", `dot series-${record[0] % 6}`);
     label.append(dot, data.models[record[0]]);
-    const verdict = record[5] ? data.kinds[record[5]] + (record[6] ? ` (${record[6].replaceAll("_", " ")})` : "") : "right";
+    const verdict = record[5] ? data.kinds[record[5]] + (record[6] ? ` (${record[6]})` : "") : "right";
     line.append(make("span", "id", entry[0]), label, make("bdi", "prompt", entry[1].slice(0, 300)),
       make("span", record[5] ? "verdict" : "verdict y", verdict));
     box.append(line);
@@ -146,7 +146,8 @@
     }
     if (exact) fields.model.value = "";
     apply();
-    byId("cases").scrollIntoView();
+    byId("cases").scrollIntoView({ behavior: "instant" });
+    count.focus({ preventScroll: true });
   }
 
   let timer = 0;

@@ -10,7 +10,6 @@ from typing import Any
 from pytest_mcpbench.core.comparison_lines import average_latency_s, flips, size_text
 from pytest_mcpbench.core.curves import Curves
 from pytest_mcpbench.core.diagnose import diagnose
-from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.headline import headline_of
 from pytest_mcpbench.core.history import PastModel
 from pytest_mcpbench.core.quantized import claims_of
@@ -42,20 +41,24 @@ def render_report(result: RunResult, extras: Extras | None = None) -> str:
     more = extras or Extras()
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
     payload = pack(result)
+    top = headline_of(result)
+    because, more_reasons = view.because_of(top)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page: str = (
         _environment()
         .get_template("page.html.j2")
         .render(
             result=result,
-            top=headline_of(result),
+            top=top,
             diagnoses=_diagnoses(result, more),
             figures=_figures(result, more),
             payload=payload,
             script=script,
             script_hash=f"sha256-{digest}",
             style=(_FOLDER / "page.css").read_text(encoding="utf-8"),
-            floors=FloorReport(floors=result.floors) if result.floors else None,
+            because=because,
+            compared_with={comparison.after: comparison for comparison in result.comparisons},
+            because_more=more_reasons,
         )
     )
     return page
@@ -93,7 +96,9 @@ def _environment() -> Any:
         flips=flips,
         claims_of=claims_of,
         flips_linked=FLIPS_LINKED,
-        skill_line=skill_line,
+        skill_rows=view.skill_rows,
+        gate_title=view.gate_title,
+        share=view.share,
         latency_s=average_latency_s,
         size_text=size_text,
         timing_tables=_timing_tables,

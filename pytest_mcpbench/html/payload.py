@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 from pytest_mcpbench.core.case import ExpectedCall, Json
 from pytest_mcpbench.core.comparison_lines import flips
-from pytest_mcpbench.core.diagnose import SAYS, diagnose_record, is_miss
+from pytest_mcpbench.core.diagnose import SAYS, Miss, diagnose_record, is_miss
 from pytest_mcpbench.core.kept import KeptCase
 from pytest_mcpbench.core.run import Record, RunResult
 from pytest_mcpbench.core.text import visible
 
-BUDGET = 2_500_000
+BUDGET = 4_000_000
 """The most bytes that the packed text may take; texts are cut shorter until it fits."""
 
-TEXT_LIMITS = (8_000, 2_000, 600, 200)
+TEXT_LIMITS = (8_000, 2_000, 600, 200, 100, 50, 20)
+_LONGEST_WHY = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,15 @@ class Payload:
 
 def pack(result: RunResult) -> Payload:
     """The explorer's data as base64 of zlib-compressed JSON, with the longest texts that fit the budget."""
+    cases = list(result.cases.items) or [_unknown(name) for name in dict.fromkeys(r.case for r in result.records)]
+    known = {case.id: case for case in cases}
+    rows = [
+        (record, diagnose_record(record, known[record.case]) if is_miss(record) else None)
+        for record in result.records
+        if record.case in known and record.model in result.models
+    ]
     for limit in TEXT_LIMITS:
-        document = json.dumps(_document(result, limit), separators=(",", ":")).encode("ascii")
+        document = json.dumps(_document(result, cases, rows, limit), separators=(",", ":")).encode("ascii")
         packed = base64.b64encode(zlib.compress(document, 9)).decode("ascii")
         if len(packed) <= BUDGET:
             break
@@ -61,8 +69,9 @@ def show_request(case: KeptCase, limit: int | None = None) -> str:
     return visible("\n\n".join(turns), limit)
 
 
-def _document(result: RunResult, limit: int) -> Json:
-    cases = list(result.cases.items) or [_unknown(name) for name in dict.fromkeys(r.case for r in result.records)]
+def _document(
+    result: RunResult, cases: Sequence[KeptCase], rows: Sequence[tuple[Record, Miss | None]], limit: int
+) -> Json:
     numbers = {case.id: number for number, case in enumerate(cases)}
     labels = list(result.models)
     return {
@@ -70,9 +79,7 @@ def _document(result: RunResult, limit: int) -> Json:
         "kinds": dict(SAYS),
         "cases": [_case(case, limit) for case in cases],
         "records": [
-            [labels.index(record.model), numbers[record.case], *_record(record, cases[numbers[record.case]], limit)]
-            for record in result.records
-            if record.case in numbers and record.model in result.models
+            [labels.index(record.model), numbers[record.case], *_record(record, miss, limit)] for record, miss in rows
         ],
         "flips": [
             {
@@ -92,15 +99,15 @@ def _case(case: KeptCase, limit: int) -> Json:
     return [visible(case.id), show_request(case, limit), show_expected(case, limit), tools, list(case.tags)]
 
 
-def _record(record: Record, case: KeptCase, limit: int) -> Json:
+def _record(record: Record, miss: Miss | None, limit: int) -> Json:
     """The text, the calls in it, the four levels as letters, and what is wrong: kind, detail, explanation."""
     letters = "".join("-" if right is None else "y" if right else "n" for right in record.levels.values())
     calls = visible("\n".join(show_call(call.name, call.arguments) for call in record.calls[:20]), limit)
     text = visible(record.text, limit)
-    if not is_miss(record):
+    if miss is None:
         return [text, calls, letters]
-    miss = diagnose_record(record, case)
-    return [text, calls, letters, miss.kind, visible(miss.detail, 100), visible(miss.why, 600)]
+    why = visible(miss.why, min(_LONGEST_WHY, 3 * limit))
+    return [text, calls, letters, miss.kind, miss.detail_words, why]
 
 
 def _unknown(name: str) -> KeptCase:

@@ -34,7 +34,8 @@ def size_plot(models: Mapping[str, ModelResult]) -> str | None:
         for number, (label, model) in enumerate(models.items())
         if model.size_bytes and model.summary.levels["level3"].interval
     ]
-    if len(known) < 2 or max(model.size_bytes or 0 for _, _, model in known) < 1_000_000:
+    largest = max((model.size_bytes or 0 for _, _, model in known), default=0) / 1e6
+    if len(known) < 2 or largest < 1:
         return None
     with _figure("Size against tool accuracy", (6.4, 3.4)) as (axes, svg):
         for number, label, model in known:
@@ -45,7 +46,10 @@ def size_plot(models: Mapping[str, ModelResult]) -> str | None:
             x, y = model.size_bytes / 1e6, 100 * rate.rate
             spread = [[y - 100 * rate.interval[0]], [100 * rate.interval[1] - y]]
             axes.errorbar([x], [y], yerr=spread, fmt="o", color=_colour(number), capsize=3)
-            axes.annotate(printable(label, _LETTERS), (x, y), xytext=(7, 5), textcoords="offset points", color=_INK)
+            # Towards the middle, so that no name runs over the edge.
+            right = x > largest / 2
+            place = {"xytext": (-7 if right else 7, 5), "ha": "right" if right else "left"}
+            axes.annotate(printable(label, _LETTERS), (x, y), **place, textcoords="offset points", color=_INK)
         axes.set_xlabel("size, MB")
         axes.set_ylabel("tool accuracy, %")
         axes.set_xlim(left=0)

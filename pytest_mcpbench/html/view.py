@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from pytest_mcpbench.core.diagnose import Miss
+from pytest_mcpbench.core.floors import FloorReport
+from pytest_mcpbench.core.headline import Headline
 from pytest_mcpbench.core.kept import KeptCase
 from pytest_mcpbench.core.run import ModelResult, Record, RunResult
 from pytest_mcpbench.core.summary import NO_TOOL, Confusion, Rate, show_percent
@@ -12,6 +15,17 @@ from pytest_mcpbench.html.payload import show_expected, show_request
 
 MATRIX_NAMES = 14
 """The most rows or columns of a confusion matrix; what is rarer is put together."""
+
+REASONS = 3
+"""How many gates that did not pass stand under the decision."""
+
+_QUESTIONS = {
+    "level1": "Detection",
+    "level2": "Parsing",
+    "level3": "Tool accuracy",
+    "level4": "Parameter accuracy",
+    "batching": "Same answers alone and in batches",
+}
 
 SEVERAL, WRONG_SEVERAL, OTHERS = "several", "other calls", "other"
 _TAIL = (SEVERAL, WRONG_SEVERAL, "no call", "unparsable", "cut", "error")
@@ -88,6 +102,51 @@ def level_bars(label: str, model: ModelResult, result: RunResult) -> list[tuple[
         (names.get(level, level), bar(f"{label}|{level}", rate, targets.get(level)))
         for level, rate in model.summary.levels.items()
     ]
+
+
+def gate_title(gate: str) -> str:
+    """What a gate asks, in words: `no-worse-than:finetuned:level3` is "Tool accuracy no worse than finetuned"."""
+    kind, _, rest = gate.partition(":")
+    if gate in _QUESTIONS:
+        return _QUESTIONS[gate]
+    if kind == "tool":
+        return f"Right tool where {rest} is asked for"
+    if kind in ("better-than", "no-worse-than"):
+        other, _, level = rest.rpartition(":")
+        return f"{_QUESTIONS.get(level, level)} {kind.replace('-', ' ')} {other}"
+    if kind == "no-regression":
+        return f"{_QUESTIONS.get(rest, rest.capitalize())} no worse than in the earlier run"
+    return f"The guide's {rest.replace('-', ' ')}" if kind == "guide" else gate.capitalize()
+
+
+def because_of(top: Headline) -> tuple[list[tuple[str, str, str]], int]:
+    """Model, gate and reason of the gates that decide against shipping, the worst first, and how many are left out."""
+    stopped = [(model.label, verdict) for model in top.models for verdict in model.stopped]
+    stopped.sort(key=lambda entry: (entry[1].status != top.decision, entry[1].gate.startswith("tool:")))
+    shown = [(label, gate_title(verdict.gate), verdict.reason) for label, verdict in stopped[:REASONS]]
+    return shown, len(stopped) - len(shown)
+
+
+def skill_rows(result: RunResult) -> list[tuple[str, list[str]]]:
+    """For each model, at levels 3 and 4: its rate, the best floor's with its name, and the points between them."""
+    report = FloorReport(floors=result.floors)
+    rows = []
+    for label, model in result.models.items():
+        cells = []
+        for level, floor in (("level3", report.level3), ("level4", report.level4)):
+            rate = model.summary.levels[level]
+            if rate.n == 0 or floor.n == 0:
+                cells += ["-", "-", "-"]
+                continue
+            best = f"{show_percent(floor.exact)} % ({report.best_at(level).name})"
+            cells += [f"{show_percent(rate.exact)} %", best, f"{float((rate.exact - floor.exact) * 100):+.1f}"]
+        rows.append((label, cells))
+    return rows
+
+
+def share(count: int, n: int) -> str:
+    """So many of n in percent, without the sign."""
+    return show_percent(Fraction(count, n))
 
 
 def tool_bars(result: RunResult) -> list[tuple[str, list[tuple[str, int, Bar | None, Bar | None]]]]:

@@ -101,3 +101,10 @@ def test_groups_add_up_to_all_misses_and_lines_show_counts_shares_and_examples()
     lines = list(diagnosis_lines(diagnosis))
     assert lines[0] == f"finetuned: {len(planted)} of {len(planted)} cases missed"
     assert any("wrong tool (glob for read)" in line and "    3 " in line for line in lines)
+
+
+def test_names_of_arguments_stand_as_they_are_and_codes_as_words() -> None:
+    cases = [case_of(name, f"read {name}", ("read", {"file_path": name})) for name in ("a.py", "b.py")]
+    answers = {"a.py": said(("read", {})), "b.py": Generation(text="<tool_use>read(file_path=b)</tool_use>")}
+    titles = [group.title for group in diagnose(run_of(cases, {"m": answers}), "m").groups]
+    assert titles == ["unparsable call (not a literal)", "missing argument (file_path)"]

@@ -14,6 +14,7 @@ from pytest_mcpbench.core.report import MISSES_SHOWN, Line, explain_miss, explai
 from pytest_mcpbench.core.result import ModelResult, RunResult, environment, record_of
 from pytest_mcpbench.core.score import score
 from pytest_mcpbench.core.summary import summarize
+from pytest_mcpbench.core.text import visible
 
 TARGETS = targets_of(())
 TOOLS = (
@@ -78,6 +79,15 @@ def test_printable_text_is_one_line_that_every_terminal_and_encoding_takes(text:
     assert shown.encode("utf-8").decode("utf-8") == shown
     if width is not None and text.isprintable():
         assert len(shown) <= width
+
+
+@given(st.text(st.sampled_from("ab \n\t\x1b\ud800\u202e\u00e9")), st.none() | st.integers(0, 30))
+def test_visible_text_keeps_lines_and_tabs_and_escapes_the_rest(text: str, limit: int | None) -> None:
+    cut = text if limit is None else text[:limit]
+    whole = "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in cut)
+    shown = visible(text, limit)
+    assert shown.startswith(whole)
+    assert (shown == whole) == (len(cut) == len(text))
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))

@@ -19,8 +19,8 @@ from pytest_mcpbench.core.run import RunResult
 from pytest_mcpbench.core.summary import Confusion, rate_of, show_percent
 from pytest_mcpbench.errors import ResultError
 from pytest_mcpbench.html.page import Extras, render_report, write_report
-from pytest_mcpbench.html.payload import BUDGET, pack
-from pytest_mcpbench.html.view import matrix_of
+from pytest_mcpbench.html.payload import pack
+from pytest_mcpbench.html.view import gate_title, matrix_of, skill_rows
 from tests.report.conftest import HOSTILE, four_models
 
 FIVE_MB = 5_000_000
@@ -84,6 +84,50 @@ def test_every_verdict_and_comparison_of_the_page_is_the_result_files(page: str,
         for c in document["comparisons"]
         for level in ("level3", "level4")
     }
+
+
+def test_every_change_and_skill_of_the_page_is_the_result_files(page: str, run: RunResult) -> None:
+    document = json.loads(to_json(run))
+    found = {a["data-change"]: (a["data-counts"], text[0]) for _, a, text in Elements(page).found if "data-change" in a}
+    wanted = {}
+    for pair in document["comparisons"]:
+        wanted |= {f"change|{pair['after']}|{level}": entry for level, entry in pair["levels"].items()}
+        wanted |= {f"pair|{pair['before']}|{pair['after']}|{tool}": entry for tool, entry in pair["tools"].items()}
+    assert len(found) > 12
+    for key, (counts, shown) in found.items():
+        entry = wanted[key]
+        assert counts == f"{entry['before']}/{entry['after']}/{entry['n']}"
+        assert float(shown) == pytest.approx(100 * entry["change"], abs=0.05 + 1e-9)
+    best = max(floor["level3"]["rate"] for floor in document["floors"])
+    for label, cells in skill_rows(run):
+        rate = document["models"][label]["levels"]["level3"]["rate"]
+        assert float(cells[2]) == pytest.approx(100 * (rate - best), abs=0.05 + 1e-9)
+        assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+
+
+def test_the_reasons_stand_under_the_decision_in_words(page: str, run: RunResult) -> None:
+    head = page[page.index('class="because"') : page.index("<nav")]
+    stopped = [verdict for verdict in run.gates if not verdict.passed]
+    assert head.count("<li><b>") == 3
+    assert f"and {len(stopped) - 3} more that did not pass" in head
+    assert "<b>int4</b> Tool accuracy" in head
+    assert "level3" not in head
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ("level1", "Detection"),
+        ("tool:my:tool", "Right tool where my:tool is asked for"),
+        ("better-than:base:level3", "Tool accuracy better than base"),
+        ("no-worse-than:a:b:level4", "Parameter accuracy no worse than a:b"),
+        ("no-regression:speed", "Speed no worse than in the earlier run"),
+        ("guide:int8-size", "The guide's int8 size"),
+        ("speedup", "Speedup"),
+    ],
+)
+def test_gates_have_names_that_need_no_manual(gate: str, words: str) -> None:
+    assert gate_title(gate) == words
 
 
 def test_verdict_and_tier_and_weakest_tool_and_three_failures_come_first(page: str) -> None:
@@ -199,13 +243,15 @@ def test_a_page_of_many_cases_stays_small(each: int) -> None:
     assert len(render_report(four_models(each)).encode()) < FIVE_MB
 
 
-def test_texts_are_cut_until_the_data_fit(run: RunResult) -> None:
+def test_texts_are_cut_until_the_data_fit(run: RunResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = 1_000_000
+    monkeypatch.setattr("pytest_mcpbench.html.payload.BUDGET", budget)
     draw = random.Random(0)
     noise = [base64.b64encode(draw.randbytes(9_000)).decode() for _ in run.records]
     long = replace(run, records=tuple(replace(r, text=text) for r, text in zip(run.records, noise, strict=True)))
     payload = pack(long)
     assert payload.limit < 8_000
-    assert len(payload.packed) <= BUDGET
+    assert len(payload.packed) <= budget
 
 
 def test_a_matrix_keeps_every_case_and_calls_wrong_pairs_wrong() -> None:
