@@ -329,7 +329,8 @@ def _given(config: pytest.Config, option: Option) -> Any:
 def _checked(option: Option, given: Any) -> Any:
     if option.parse is None:
         return bool(given)
-    texts: Sequence[str | None] = given if isinstance(given, list) else [given or option.default]
+    # An empty value is not the default: `--mcp-compare=$UNSET` must not switch a gate off.
+    texts: Sequence[str | None] = given if isinstance(given, list) else [option.default if given is None else given]
     try:
         values = tuple(option.parse(text) for text in texts if text is not None)
     except OptionError as error:

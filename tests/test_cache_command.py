@@ -39,6 +39,7 @@ def test_info_says_how_many_answers_there_are_and_how_large_they_are(folder: Pat
 def test_prune_removes_what_is_old_and_then_what_is_too_much(folder: Path) -> None:
     assert "removed 5 of 6 answers" in mcpbench("prune", "--older-than", "30").output
     assert "removed 0 of 1 answers" in mcpbench("prune", "--older-than", "30", "--keep", "1").output
+    assert "removed 0 of 1 answers" in mcpbench("prune", "--keep", str(10**30)).output
     assert "removed 1 of 1 answers" in mcpbench("prune", "--keep", "0", "--path", folder.resolve()).output
 
 

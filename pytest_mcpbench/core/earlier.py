@@ -93,8 +93,9 @@ def find_earlier(text: str, folder: Path, cases: Sequence[Asked], labels: Sequen
     found = _among(kept[:LATEST], text, cases, labels)
     if not found.runs:
         which = "" if text == LAST else f" with a model {text!r} or a name that begins so"
+        lacking = "a folder and no result file" if Path(text).is_dir() else "no such file"
         raise OptionError(
-            f"{text!r}: no such file, and no run in {folder}{which} has a model ({', '.join(labels)}) and a case in "
+            f"{text!r}: {lacking}, and no run in {folder}{which} has a model ({', '.join(labels)}) and a case in "
             "common with this one; run once without --mcp-compare, or name a result file"
         )
     return found

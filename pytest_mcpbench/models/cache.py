@@ -26,6 +26,9 @@ _VERSION = 1
 _APPLICATION = 0x6D637062
 """SQLite's `application_id` of the file ("mcpb"), by which it is told from other programs' databases."""
 
+_MOST = 2**63 - 1
+"""The largest number that SQLite takes."""
+
 _BUSY_TIMEOUT_S = 30.0
 _LOCK_TIMEOUT_S = 60.0
 _TABLE = """
@@ -99,7 +102,7 @@ class GenerationCache:
             removed += self._delete("made_s < ?", oldest_s)
         if max_entries is not None:
             ranked = "key IN (SELECT key FROM answers ORDER BY made_s DESC, key LIMIT -1 OFFSET ?)"
-            removed += self._delete(ranked, max_entries)
+            removed += self._delete(ranked, min(max_entries, _MOST))
         if removed:
             self._attempt(lambda connection: connection.execute("VACUUM"), None)
         return removed

@@ -124,6 +124,8 @@ def test_speed_is_not_compared_where_it_was_not_timed_and_the_run_says_why(grown
         ("last", "'last': no such file, and no run in "),
         ("nobody", "'nobody': no such file, and no run in "),
         ("cases.jsonl", "cases.jsonl: not JSON"),
+        (".", "'.': a folder and no result file, and no run in "),
+        ("", "the value is empty"),
     ],
 )
 def test_a_run_that_is_not_there_is_a_usage_error_before_anything_is_generated(
