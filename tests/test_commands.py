@@ -75,6 +75,8 @@ def test_compare_across_files_uses_only_common_cases(tmp_path: Path, file: Path,
     done = mcpbench("compare", file, tmp_path / "half.json", "--before", "base", "--after", "finetuned")
     assert done.exit_code == 0, done.output
     assert "base (A) -> finetuned (B)" in done.output
+    assert "  finetuned (B)     100.0 %     100.0 %" in done.output
+    assert f"compared over the {len(ids)} cases that both ran (A ran {run.cases.n}, B " in done.output
     back = mcpbench("compare", tmp_path / "half.json", file, "--before", "finetuned", "--after", "base")
     assert back.exit_code == 1
     assert "worse beyond chance" in back.output
@@ -88,6 +90,18 @@ def test_compare_names_labels_and_cases_that_do_not_fit(tmp_path: Path, file: Pa
     assert "no case in common" in error_of(mcpbench("compare", file, tmp_path / "other.json"))
     write_result(other, tmp_path / "one.json")
     assert "nothing to compare" in error_of(mcpbench("compare", tmp_path / "one.json"))
+
+
+@pytest.mark.parametrize("command", ["compare", "debug", "rescore", "gate"])
+def test_a_run_without_models_or_with_strangers_answers_is_refused_in_one_line(
+    command: str, tmp_path: Path, run: RunResult
+) -> None:
+    empty = replace(run, models={}, comparisons=(), gates=(), records=())
+    write_result(empty, tmp_path / "empty.json")
+    assert "no" in error_of(mcpbench(command, tmp_path / "empty.json"))
+    strange = replace(run, models={"other": run.models["base"]})
+    write_result(strange, tmp_path / "strange.json")
+    assert "'finetuned' is none of the models" in error_of(mcpbench(command, tmp_path / "strange.json"))
 
 
 def test_debug_names_kinds_examples_and_remedies(file: Path) -> None:

@@ -1,5 +1,6 @@
 """`mcpbench compare`, `debug` and `rescore`: what changed, what is wrong, what it would be under new rules."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from pytest_mcpbench.session import FIXTURES
 app = new_app()
 
 _CHANGED_SHOWN = 10
+_MARKS = (" (A)", " (B)")
 
 
 @app.command("compare")
@@ -41,10 +43,10 @@ def compare(
     """Compare two models case by case; exit code 1 if the later one is worse beyond chance or the margin."""
     result, other = load(first), load(second) if second else None
     failed = False
-    if other is None:
-        for line in table_lines(result.models):
-            show(line)
-    for comparison, sides in _comparisons(result, other, (before, after), margin):
+    found = _comparisons(result, other, (before, after), margin)
+    for line in _head_lines(result, other, [comparison for comparison, _ in found]):
+        show(line)
+    for comparison, sides in found:
         claims = claims_of(result, comparison) if other is None else ()
         rows = (f"  {row.line()}" for row in claims)
         for line in (*comparison_lines(comparison), *rows, *flip_lines(comparison, *sides, every=flips)):
@@ -114,11 +116,25 @@ def _comparisons(
         sides = records_of(result, first), records_of(other or result, second)
         if cases is not None:
             sides = tuple(r for r in sides[0] if r.case in cases), tuple(r for r in sides[1] if r.case in cases)
-        names = (f"{first} (A)", f"{second} (B)") if other else (first, second)
+        names = (first + _MARKS[0], second + _MARKS[1]) if other else (first, second)
         pair = Pair(before=names[0], after=names[1], relation="no-worse-than" if margin is not None else relation)
         limit = margin / 100 if margin is not None else _margin_in(result, first, second)
         found.append((compare_records(pair, sides[0], sides[1], result.cases, limit), sides))
     return found
+
+
+def _head_lines(result: RunResult, other: RunResult | None, found: Sequence[Comparison]) -> Iterator[str]:
+    """The table of all models; of two runs, of those that are compared, and how many cases count."""
+    if other is None:
+        yield from table_lines(result.models)
+        return
+    sides = {}
+    for each in found:
+        sides[each.before] = result.models[each.before.removesuffix(_MARKS[0])]
+        sides[each.after] = other.models[each.after.removesuffix(_MARKS[1])]
+    yield from table_lines(sides)
+    shared = len(common_cases(result, other))
+    yield f"compared over the {shared} cases that both ran (A ran {result.cases.n}, B {other.cases.n})"
 
 
 def _margin_in(result: RunResult, before: str, after: str) -> float | None:
@@ -137,10 +153,15 @@ def _pairs(
     if before and after:
         return [(before, after, "beside")]
     if other is None:
-        pairs = [c for c in result.comparisons if before in (None, c.before) and after in (None, c.after)]
+        pairs = [
+            c
+            for c in result.comparisons
+            if before in (None, c.before) and after in (None, c.after) and {c.before, c.after} <= set(first)
+        ]
         if not pairs:
             raise OptionError(
-                f"nothing to compare in one run of {', '.join(first)}: give a second result, or --before and --after"
+                f"nothing to compare in one run of {', '.join(first) or 'no model'}: "
+                "give a second result, or --before and --after"
             )
         return [(c.before, c.after, c.relation) for c in pairs]
     if before or after or len(first) == len(second) == 1:

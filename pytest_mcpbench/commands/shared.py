@@ -17,7 +17,9 @@ def new_app() -> typer.Typer:
 
 
 def labels_of(result: RunResult, path: Path, label: str | None) -> list[str]:
-    """The label that was asked for, or every one. Raises OptionError for one that the run does not have."""
+    """The label that was asked for, or every one. Raises OptionError for one, or a run, that has no model."""
+    if not result.models:
+        raise OptionError(f"{path}: the run has no model; give the file of a run that had one")
     if label is None:
         return list(result.models)
     if label not in result.models:

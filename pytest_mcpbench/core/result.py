@@ -95,6 +95,10 @@ def _decode(document: dict[str, Json]) -> RunResult:
     if isinstance(models, dict):
         models = {label: _with_tiers(entry) for label, entry in models.items()}
     result: RunResult = decoder(RunResult)({**document, "models": models})
+    for name, entries in (("gates", result.gates), ("records", result.records)):
+        stray = next((entry.model for entry in entries if entry.model not in result.models), None)
+        if stray is not None:
+            raise DecodeError(f"{stray!r} is none of the models", (name,))
     return result
 
 

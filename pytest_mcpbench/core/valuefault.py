@@ -25,7 +25,8 @@ ValueFault = Literal[
 _QUOTES = re.compile(r"""\\?["'`\u2018\u2019\u201c\u201d\xab\xbb]""")
 _SPACE = re.compile(r"(?:\s|\\[nrt])+")
 _PUNCTUATION = re.compile(r"[^\w]|_")
-_PATH_NAMES = ("path", "file", "dir", "folder", "glob", "pattern")
+_FILE_NAMES = ("path", "file", "dir", "folder")
+_PATTERN_NAMES = ("glob", "pattern")
 _LONGEST = 20_000
 
 
@@ -70,7 +71,10 @@ def _text_fault(want: str, got: str, parameter: str) -> ValueFault | None:
 
 
 def _is_path(value: str, parameter: str) -> bool:
-    named = any(word in parameter.lower() for word in _PATH_NAMES)
+    name = parameter.lower()
+    if "/" in value and any(word in name for word in _FILE_NAMES):
+        return True  # a folder's name may hold spaces
+    named = any(word in name for word in (*_FILE_NAMES, *_PATTERN_NAMES))
     return (named or "/" in value) and not re.search(r"\s", value.strip())
 
 

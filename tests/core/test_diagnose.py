@@ -61,6 +61,7 @@ def test_any_two_values_have_one_fault(want: object, got: object, parameter: str
         ("src/a.py", "a.py", "path"),
         ("**/*.py", "*.py", "path"),
         ("~/notes.md", "/notes.md", "path"),
+        ("My Notes/ideas.md", "lib/ideas.md", "path"),
         ("src/a.py", "src/b.py", "hallucinated"),
         ("say 'hi'", 'say "hi"', "quoting"),
         ("say 'hi'", "say \\'hi\\'", "quoting"),
