@@ -3,7 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -110,6 +113,11 @@ class Streams(Protocol):
         """The answers with their requests' indices, some at a time, as they come; `rows` are on their way at once."""
         ...
 
+
+@runtime_checkable
+class KnowsItsRows(Protocol):
+    """A model that can tell what a batch takes."""
+
     def rows_that_fit(self, longest: int, shared: int) -> int:
         """How many rows of so many tokens fit in memory, at least 1; `shared` of the tokens are all rows' own once."""
         ...
@@ -130,11 +138,22 @@ def answer_key(info: ModelInfo, prompt: Prompt, settings: GenerationSettings) ->
     """The sha256 in hex of what decides a greedy answer.
 
     The batch size and the seed do not: greedy decoding draws nothing, and an answer must not depend on its batch.
-    The device and dtype do, since rounding differs between them.
+    The device and dtype do, since rounding differs between them. The versions do that make tokens of the prompt and
+    an answer of the tokens: the tokenizers' library and this package, whose decoding and stops are part of the backend.
     """
     decides = [
+        *_versions(),
         *(info.fingerprint, info.backend, info.device, info.dtype, info.format),
         *(prompt.text, prompt.adds_bos, list(prompt.stops)),
         *(settings.max_new_tokens, settings.tool_detail),
     ]
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    found = []
+    for package in ("pytest-mcpbench", "tokenizers"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return tuple(found)
