@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
-from pytest_mcpbench.models.base import Model, SharesPrefixes, Streams
+from pytest_mcpbench.models.base import KnowsItsRows, Model, SharesPrefixes, Streams
 from pytest_mcpbench.models.cache import GenerationCache
 from pytest_mcpbench.models.prefix import common_prefix, prefix_groups
 
@@ -177,7 +177,7 @@ class _Batches:
                 yield list(zip(requests, self._answer(list(requests.values())), strict=True))
 
     def _fitting(self, group: Sequence[_Asked]) -> int:
-        if not isinstance(self._model, Streams):
+        if not isinstance(self._model, KnowsItsRows):
             return self._wanted
         tokens = [each.tokens for each in group if not isinstance(each.tokens, int)]
         longest = max(each.length for each in group) + self._settings.max_new_tokens

@@ -1,6 +1,5 @@
 """Models that transformers runs: checkpoints, and PEFT adapters merged into the checkpoint they were trained on."""
 
-import sys
 import warnings
 from array import array
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from pytest_mcpbench.models.hf_attention import Prefix
 from pytest_mcpbench.models.hf_decode import Limits, prefix_decoder
 from pytest_mcpbench.models.hf_generate import PAD, write_rows
 from pytest_mcpbench.models.load import pick_format
-from pytest_mcpbench.models.memory import available_bytes, row_bytes
+from pytest_mcpbench.models.memory import row_bytes, rows_that_fit
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
 from pytest_mcpbench.models.stops import OnToken, Row, end_tokens
 from pytest_mcpbench.models.weight_facts import torch_weights
@@ -120,12 +119,9 @@ class HFModel:
 
         Many where free memory cannot be told; a batch that does not fit is then halved.
         """
-        free_bytes = available_bytes(self.info.device)
-        if free_bytes is None:
-            return sys.maxsize
         own = longest - (shared if self._decoder is not None else 0)
         config = self._model.config.get_text_config()
-        return max(1, free_bytes // 2 // row_bytes(config, own, self._model.dtype.itemsize))
+        return rows_that_fit(self.info.device, row_bytes(config, own, self._model.dtype.itemsize))
 
     def forget_prefix(self) -> None:
         """Compute the next prompt from its start, as the first one of a run is."""

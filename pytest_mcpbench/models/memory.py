@@ -1,9 +1,9 @@
 """How much memory is free, and what a row of a batch takes of it."""
 
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import torch
 
 _MEMINFO = Path("/proc/meminfo")
 
@@ -11,6 +11,7 @@ _MEMINFO = Path("/proc/meminfo")
 def available_bytes(device: str) -> int | None:
     """The bytes that can still be used on the device; None where that cannot be told."""
     if device.startswith("cuda"):
+        torch: Any = import_module("torch")  # models of ONNX Runtime, which ask for the processor's, load no torch
         free, _ = torch.cuda.mem_get_info(device)
         # What torch holds without using it is free for us, and taken for the driver.
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
@@ -20,6 +21,12 @@ def available_bytes(device: str) -> int | None:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return None
+
+
+def rows_that_fit(device: str, row: int) -> int:
+    """How many rows of so many bytes fit into half of what can still be used, at least 1; many where none can tell."""
+    free_bytes = available_bytes(device)
+    return sys.maxsize if free_bytes is None else max(1, free_bytes // 2 // row)
 
 
 def row_bytes(config: Any, tokens: int, element_bytes: int) -> int:

@@ -8,12 +8,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+import numpy as np
+
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
 from pytest_mcpbench.core.weights import Weights
 from pytest_mcpbench.errors import McpBenchError, ModelError
 from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
 from pytest_mcpbench.models.folder import fingerprint, read_json, trained_format, trained_on
 from pytest_mcpbench.models.load import pick_format
+from pytest_mcpbench.models.memory import row_bytes, rows_that_fit
 from pytest_mcpbench.models.onnx_facts import graph_facts
 from pytest_mcpbench.models.onnx_foreign import ForeignDecoder, read_graph
 from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE
@@ -57,12 +60,13 @@ class OnnxModel:
 
     cacheable = True
 
-    def __init__(self, decoder: GreedyDecoder, ends: frozenset[int], style: PromptStyle, info: ModelInfo) -> None:
+    def __init__(self, decoder: GreedyDecoder, declared: Any, style: PromptStyle, info: ModelInfo) -> None:
         self.info = info
         self.style = style
         self.on_token: OnToken | None = None
         self._decoder: GreedyDecoder | None = decoder
-        self._ends = ends
+        self._ends = end_tokens(declared, style.tokenizer)
+        self._config = declared.config
         self._dynamic = info.dtype == _DYNAMIC
         self._encoded: dict[str, tuple[Prompt, list[int]]] = {}
 
@@ -86,6 +90,13 @@ class OnnxModel:
         for request in requests:
             self._encoded.pop(request.key, None)
         return answers
+
+    def rows_that_fit(self, longest: int, shared: int) -> int:
+        """How many rows of so many tokens fit into half of the free memory, at least 1.
+
+        Each row has a copy of what is shared, in the memory of the process whatever device computes.
+        """
+        return rows_that_fit("cpu", row_bytes(self._config.get_text_config(), longest, np.float32().itemsize))
 
     def forget_prefix(self) -> None:
         """Compute the next prompt from its start, as the first one of a run is."""
@@ -157,7 +168,7 @@ def load(source: Source, options: LoadOptions) -> OnnxModel:
         weights=opened.weights,
     )
     style = PromptStyle(fmt=fmt, detail=options.tool_detail, tokenizer=tokenizer)
-    return OnnxModel(opened.decoder, end_tokens(declared, tokenizer), style, info)
+    return OnnxModel(opened.decoder, declared, style, info)
 
 
 def _is_own(folder: Path) -> bool:

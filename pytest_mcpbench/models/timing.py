@@ -11,7 +11,7 @@ from pytest_mcpbench.core.case import Message
 from pytest_mcpbench.core.latency import WARM_UP_LIMIT, is_settled
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request, request_of
 from pytest_mcpbench.errors import ModelError
-from pytest_mcpbench.models.base import Model, ModelInfo, Streams, Timeable
+from pytest_mcpbench.models.base import KnowsItsRows, Model, ModelInfo, Streams, Timeable
 
 Clock = Callable[[], float]
 """Seconds that only go forward."""
@@ -163,7 +163,7 @@ def answered_over_time(
 
 def fits(model: Model, requests: Sequence[Request], settings: GenerationSettings, batch_size: int) -> bool:
     """Whether so many rows fit in memory; True where the model does not tell."""
-    if not isinstance(model, Streams) or batch_size == 1:
+    if not isinstance(model, KnowsItsRows) or batch_size == 1:
         return True
     longest = max(model.count_tokens(request) for request in requests) + settings.max_new_tokens
     return batch_size <= model.rows_that_fit(longest, 0)

@@ -12,9 +12,11 @@ pytest.importorskip("onnx", reason="needs the extra onnx")
 
 from pytest_mcpbench.core.plan import Generation, GenerationSettings  # noqa: E402  # behind the importorskip
 from pytest_mcpbench.errors import ModelError  # noqa: E402
-from pytest_mcpbench.models import onnx_session  # noqa: E402
+from pytest_mcpbench.models import memory, onnx_session  # noqa: E402
 from pytest_mcpbench.models.base import Source  # noqa: E402
+from pytest_mcpbench.models.engine import generate  # noqa: E402
 from pytest_mcpbench.models.load import load_model, resolve  # noqa: E402
+from pytest_mcpbench.models.onnx import OnnxModel  # noqa: E402
 from pytest_mcpbench.models.onnx_blocks import dequantize_blocks, quantize_blocks  # noqa: E402
 from pytest_mcpbench.models.onnx_format import DATA, GRAPH, RECIPE  # noqa: E402
 from pytest_mcpbench.models.onnx_recipe import make_recipe  # noqa: E402
@@ -158,6 +160,36 @@ def test_pieces_cover_a_chunk_and_none_is_a_single_token(
 ) -> None:
     monkeypatch.setattr(onnx_session, "_SCORES_BYTES", 1)
     assert [end - at for at, end in onnx_session._pieces(length, length)] == pieces
+
+
+def test_fewer_rows_fit_where_memory_is_short_and_a_batch_is_as_large_as_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint, network = save_exportable(tmp_path / "checkpoint", "qwen3")
+    model = load_model(resolve(str(exported(checkpoint, tmp_path / "out", FLOAT))), CPU)
+    assert isinstance(model, OnnxModel)
+    assert isinstance(model._decoder, Decoder)
+    cache = Cache(model._decoder._graph, 1, 200)
+    held = sum(array.nbytes for array in cache.arrays.values())
+    assert held <= memory.row_bytes(network.config, 200, 4)
+    assert model.rows_that_fit(200, 150) > 100
+    (tmp_path / "meminfo").write_text(f"MemAvailable: {14 * held // 1024} kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    fitting = model.rows_that_fit(200, 150)
+    assert 1 < fitting <= 7
+    assert model.rows_that_fit(400, 150) < fitting
+    sizes: list[int] = []
+    whole = model.generate_batch
+
+    def noted(requests: Sequence[Any], settings: GenerationSettings) -> list[Generation]:
+        sizes.append(len(requests))
+        return whole(requests, settings)
+
+    monkeypatch.setattr(model, "generate_batch", noted)
+    requests = [ask(f"read {number:02}") for number in range(12)]
+    most = model.rows_that_fit(model.count_tokens(requests[0]) + SETTINGS.max_new_tokens, 0)
+    assert len(list(generate(model, requests, SETTINGS, cache=None, on_batch=None))) == 12
+    assert max(sizes) == most < 12
 
 
 def answers(model: Any, requests: Sequence[Any]) -> list[Generation]:
