@@ -12,6 +12,7 @@ from pytest_mcpbench.core.markdown import markdown_of
 from pytest_mcpbench.core.run import RunResult
 from pytest_mcpbench.errors import MissingExtraError, ResultError
 from pytest_mcpbench.html.page import Extras, write_report
+from pytest_mcpbench.models.demo import adapter_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,17 @@ def publish(result: RunResult, outputs: Outputs) -> list[Path]:
             written.append(path)
     if outputs.html is not None:
         need_report()
-        found = {label: find_curves(model.spec) for label, model in result.models.items()}
+        found = {label: curves_of(model.spec) for label, model in result.models.items()}
         curves = {label: known for label, known in found.items() if known is not None}
         past = past_models(outputs.runs) if outputs.runs else ()
         write_report(result, outputs.html, Extras(past=past, curves={**curves, **(outputs.curves or {})}))
         written.append(outputs.html)
     return written
+
+
+def curves_of(spec: str) -> Curves | None:
+    """The training curves of the model that a spec names, where its training report is at hand."""
+    return find_curves(str(adapter_folder()) if spec == "demo:finetuned" else spec)
 
 
 def need_report() -> None:

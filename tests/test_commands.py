@@ -202,6 +202,17 @@ def test_gate_checks_the_training_rows_themselves(file: Path, tmp_path: Path) ->
     assert "FAIL   data: " in mcpbench("gate", file, "--policy", policy).output
 
 
+def test_the_training_report_of_the_demo_model_is_evidence_and_is_plotted(
+    run: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    models = {**run.models, "finetuned": replace(run.models["finetuned"], spec="demo:finetuned")}
+    write_result(replace(run, models=models), tmp_path / "run.json")
+    assert "[the training report beside finetuned]" in mcpbench("gate", tmp_path / "run.json").output
+    assert mcpbench("report", tmp_path / "run.json").exit_code == 0
+    assert "<b>Training of finetuned</b>" in (tmp_path / "run.html").read_text("utf-8")
+
+
 def log(path: Path, right: int, wrong: int, **extra: str) -> Path:
     row = {"prompt": "read a.py", "expected": [{"name": "read", "arguments": {"file_path": "a.py"}}], **extra}
     good, bad = "<tool_use>read(file_path='a.py')</tool_use>", "<tool_use>read(file_path='b.py')</tool_use>"
@@ -235,10 +246,18 @@ def test_monitor_alerts_below_ninety_percent_and_names_the_model_to_go_back_to(
     assert payload["roll_back_to"]["fingerprint"] == "old"
     assert payload["metrics"]["parameters"]["correct"] == 70
     assert payload["text"].startswith("ALERT")
+    assert "roll back to finetuned" in payload["text"]
+
+
+def test_monitor_lists_the_latest_windows_of_a_long_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = mcpbench("monitor", log(tmp_path / "log.jsonl", 400, 0), "--window", "20").output.splitlines()
+    assert "  attempts: 12 earlier windows" in shown
+    assert sum(line.startswith("  attempts 20/20 attempted") for line in shown) == 8
 
 
 def test_monitor_centres_its_limits_on_a_benchmark_run(tmp_path: Path, file: Path) -> None:
-    entries = log(tmp_path / "log.jsonl", 92, 8)
+    entries = log(tmp_path / "log.jsonl", 90, 10)
     assert "name one of" in error_of(mcpbench("monitor", entries, "--baseline", str(file)))
     assert mcpbench("monitor", entries).exit_code == 0
     write_result(compared(perfect()), tmp_path / "good.json")

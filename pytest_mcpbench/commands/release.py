@@ -17,6 +17,7 @@ from pytest_mcpbench.core.pairs import records_of
 from pytest_mcpbench.core.policy import Evidence, Policy, read_policy
 from pytest_mcpbench.core.production import (
     ALERT_BELOW,
+    METRICS,
     Alert,
     Log,
     Metric,
@@ -26,15 +27,20 @@ from pytest_mcpbench.core.production import (
     read_log,
     windows,
 )
+from pytest_mcpbench.core.run import RunResult
 from pytest_mcpbench.core.summary import Rate
 from pytest_mcpbench.core.text import printable
 from pytest_mcpbench.errors import McpBenchError, OptionError
+from pytest_mcpbench.publish import curves_of
 from pytest_mcpbench.session import FIXTURES
 
 app = new_app()
 
 RUNS = Path(".mcpbench/runs")
 """Where pytest keeps every run, from the folder that it was started in."""
+
+WINDOWS_SHOWN = 8
+"""The most windows of each metric that are listed, the latest."""
 
 
 @app.command("gate")
@@ -46,7 +52,8 @@ def gate(
 ) -> None:
     """Hold a run against the release checklist; exit code 1 unless every point holds or is waived."""
     rules = read_policy(policy) if policy else Policy()
-    checks = check_policy(load(run), rules, _facts(run, rules))
+    result = load(run)
+    checks = check_policy(result, rules, _facts(run, result, rules))
     for check in checks:
         show(check.line())
     failed = [check.name for check in checks if check.status == "FAIL"]
@@ -83,14 +90,15 @@ def monitor(
         raise typer.Exit(1)
 
 
-def _facts(run: Path, policy: Policy) -> Facts:
+def _facts(run: Path, result: RunResult, policy: Policy) -> Facts:
     where = policy.evidence
+    reference = result.models.get(policy.reference)
     rows, errors = _checked_data(where.data) if where.data else (None, ())
     return Facts(
         run_file=str(run),
         data_rows=rows,
         data_errors=errors,
-        curves=_curves_or_none(where),
+        curves=_curves_or_none(where) if where.training else curves_of(reference.spec) if reference else None,
         past=past_models(Path(where.rollback)) if where.rollback else (),
         present={
             name: _is_there(Path(path))
@@ -152,24 +160,30 @@ def _rollback(log: Log, past: Sequence[PastModel]) -> PastModel | None:
 def _lines(log: Log, shown: Sequence[Window], raised: Sequence[Alert], back: PastModel | None) -> list[str]:
     lines = [f"{len(log.entries)} entries, {len(log.unreadable)} lines could not be read"]
     lines += [f"  {place}" for place in log.unreadable[:3]]
-    lines += [f"{'! ' if window.out_of_control else '  '}{window.describe()}" for window in shown]
+    for metric in METRICS:
+        of_metric = [window for window in shown if window.metric == metric]
+        latest = of_metric[-WINDOWS_SHOWN:]
+        if len(latest) < len(of_metric):
+            lines.append(f"  {metric}: {len(of_metric) - len(latest)} earlier windows")
+        lines += [f"{'! ' if window.out_of_control else '  '}{window.describe()}" for window in latest]
     lines += [alert.line() for alert in raised]
-    if raised:
-        lines.append(
-            f"roll back to {back.label} ({back.spec}), which passed its gates on {back.created}, fingerprint "
-            f"{back.fingerprint[:12]}"
-            if back
-            else "no earlier model that passed its gates is known; run this where .mcpbench/runs keeps the runs"
-        )
-    return lines if raised else [*lines, "no alert"]
+    return [*lines, _back_line(back) if raised else "no alert"]
+
+
+def _back_line(back: PastModel | None) -> str:
+    if back is None:
+        return "no earlier model that passed its gates is known; run this where .mcpbench/runs keeps the runs"
+    known = f"which passed its gates on {back.created}, fingerprint {back.fingerprint[:12]}"
+    return f"roll back to {back.label} ({back.spec}), {known}"
 
 
 def _payload(log: Log, shown: Sequence[Window], raised: Sequence[Alert], back: PastModel | None) -> Json:
     latest = {window.metric: window for window in shown}
+    said = [printable(text, 300) for text in (*(alert.line() for alert in raised), _back_line(back))]
     return {
         "schema": "mcpbench.monitor/1",
         "alert": bool(raised),
-        "text": "; ".join(printable(alert.line(), 300) for alert in raised) or "mcpbench monitor: no alert",
+        "text": "; ".join(said) if raised else "mcpbench monitor: no alert",
         "entries": len(log.entries),
         "unreadable": len(log.unreadable),
         "metrics": {

@@ -9,7 +9,7 @@ import typer
 from pytest_mcpbench.commands.shared import labels_of, load, new_app, read_targets, show
 from pytest_mcpbench.core.compare import COMPARED_LEVELS, Comparison, Pair, Relation, compare_verdict
 from pytest_mcpbench.core.comparison_lines import comparison_lines, flip_lines, table_lines
-from pytest_mcpbench.core.curves import Curves, find_curves, read_curves
+from pytest_mcpbench.core.curves import Curves, read_curves
 from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.diagnose import diagnose, diagnosis_lines
 from pytest_mcpbench.core.gate import GateMode
@@ -21,6 +21,7 @@ from pytest_mcpbench.core.result import RunResult, write_result
 from pytest_mcpbench.core.run import Record
 from pytest_mcpbench.core.summary import show_percent
 from pytest_mcpbench.errors import OptionError
+from pytest_mcpbench.publish import curves_of
 from pytest_mcpbench.session import FIXTURES
 
 app = new_app()
@@ -71,7 +72,7 @@ def debug(
         found = diagnose(result, label)
         for line in diagnosis_lines(found):
             show(line)
-        known = curves or find_curves(result.models[label].spec)
+        known = curves or curves_of(result.models[label].spec)
         advice = remedies(found, result.models[label], known)
         if advice:
             show("  what to change, best supported first:")

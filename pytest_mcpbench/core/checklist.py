@@ -106,11 +106,11 @@ def _data(asked: _Asked, _name: str) -> _Found:
     least, facts, where = asked.policy.limits.rows, asked.facts, asked.policy.evidence
     if facts.data_rows is None:
         if facts.curves is None:
-            return False, "no data was named: evidence.data or evidence.training", "policy"
-        rows = facts.curves.train_rows
-        return rows >= least, f"{rows} training rows, {least} needed (by the training report)", str(where.training)
+            return False, "no data is named; name [evidence] data or training in the policy", "policy"
+        rows, seen = facts.curves.train_rows, where.training or f"the training report beside {asked.policy.reference}"
+        return rows >= least, f"{rows} training rows, {least} needed (by the training report)", seen
     if facts.data_errors:
-        return False, f"{len(facts.data_errors)} errors, first: {facts.data_errors[0]}", str(where.data)
+        return False, f"{len(facts.data_errors)} wrong, first: {facts.data_errors[0]}", str(where.data)
     return facts.data_rows >= least, f"{facts.data_rows} rows without an error, {least} needed", str(where.data)
 
 

@@ -73,7 +73,10 @@ def read_curves(path: Path) -> Curves:
     file = path / REPORT_FILE if path.is_dir() else path
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        why = error.strerror or error
+        raise ResultError(f"{file}: no training report: {why}; give the folder that mcpbench train wrote") from None
+    except (ValueError, RecursionError) as error:
         raise ResultError(f"{file}: no training report: {error}; give the folder that mcpbench train wrote") from None
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:

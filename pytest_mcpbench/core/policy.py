@@ -76,7 +76,9 @@ def read_policy(path: Path) -> Policy:
     """The policy in a TOML file. Raises OptionError for one that cannot be read or has unknown or wrong keys."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise OptionError(f"{path}: cannot be read: {error.strerror or error}; give a policy in TOML") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise OptionError(f"{path}: no policy: {error}; see docs/ci.md for its form") from None
     known = {"models", "limits", "evidence", "waive"}
     for name, table in document.items():
@@ -109,10 +111,12 @@ def _limits(path: Path, found: Mapping[str, Any]) -> Limits:
             raise OptionError(f"{path}: [limits] has no key {key!r} (keys: {', '.join(known)})")
         if key == "tiers":
             names = [tier.name for tier in Tier]
-            if not isinstance(value, list) or not value or not set(value) <= set(names):
+            if not isinstance(value, list) or not value or any(name not in names for name in value):
                 raise OptionError(f"{path}: [limits] tiers is {value!r}; it must be a list of {', '.join(names)}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
             raise OptionError(f"{path}: [limits] {key} is {value!r}; it must be a number of at least 0")
+        elif key == "rows" and not isinstance(value, int):
+            raise OptionError(f"{path}: [limits] rows is {value!r}; it must be a whole number")
         elif key not in ("speedup", "rows") and value >= 1:
             raise OptionError(f"{path}: [limits] {key} is {value!r}; write {value / 100:g} for {value} %")
     return Limits(**{**found, **({"tiers": tuple(found["tiers"])} if "tiers" in found else {})})

@@ -1,10 +1,10 @@
 """How a model does where it is used: rates over windows of a call log, with control limits and alerts."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,6 +16,7 @@ from pytest_mcpbench.core.plan import FinishReason
 from pytest_mcpbench.core.rows import Place
 from pytest_mcpbench.core.run import Record
 from pytest_mcpbench.core.score import Score, score
+from pytest_mcpbench.core.stats import predictive_range
 from pytest_mcpbench.core.summary import Rate, rate_over, show_percent
 from pytest_mcpbench.errors import CaseError, ResultError
 
@@ -30,7 +31,10 @@ ALERT_BELOW = 0.90
 LEAST = 20
 """A window with fewer entries than this raises no alert."""
 
-SIGMAS = 3.0
+COVERAGE = 0.9973
+"""How much of what a window gives lies within its control limits while nothing changes: as three sigmas hold."""
+
+_WORDS: dict[str, str] = {"attempts": "attempted", "parsing": "readable"}
 _KEYS = ("prompt", "messages", "text", "expected", "expected_any", "tools", "finish_reason", "time", "model", "id")
 
 
@@ -84,7 +88,8 @@ class Window:
         limits = (
             "" if self.low is None or self.high is None else f", limits {100 * self.low:.1f} to {100 * self.high:.1f} %"
         )
-        return f"{self.metric} {self.rate.describe()}{limits}, entries {self.first} to {self.last}"
+        rate = self.rate.describe(word=_WORDS.get(self.metric, "right"))
+        return f"{self.metric} {rate}{limits}, entries {self.first} to {self.last}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +128,9 @@ def read_log(path: Path, reader: CaseReader, fmt: str = "auto") -> Log:
 def windows(entries: Sequence[Entry], size: int, baseline: dict[Metric, Rate] | None = None) -> Iterator[Window]:
     """The metrics over blocks of `size` entries, the last block ending at the last entry, with control limits.
 
-    The centre of a metric is its rate in the baseline, or else in all blocks but the last. The limits are the centre
-    -/+ 3 standard errors of a block's n, in [0, 1].
-    Source: W. A. Shewhart's p-chart, as in the NIST/SEMATECH e-Handbook of Statistical Methods, 6.3.3.2.
+    The limits of a metric are taken from the baseline, or else from all blocks but the last: between them lies what
+    blocks of that size give 99.73 times in 100 while nothing changes, as between the three sigmas of a p-chart, which
+    is too narrow where nothing has been wrong yet.
     """
     starts = sorted(range(len(entries), 0, -size))
     blocks = [(max(0, end - size), end) for end in starts]
@@ -232,7 +237,12 @@ def _pooled(rates: Sequence[Rate]) -> Rate:
 
 
 def _limits(centre: Rate | None, n: int) -> tuple[float | None, float | None]:
-    if centre is None or centre.rate is None:
+    if centre is None or centre.n == 0:
         return None, None
-    spread = SIGMAS * math.sqrt(centre.rate * (1 - centre.rate) / n)
-    return max(0.0, centre.rate - spread), min(1.0, centre.rate + spread)
+    low, high = _range(centre.correct, centre.n, n)
+    return low / n, high / n
+
+
+@cache
+def _range(correct: int, of: int, n: int) -> tuple[int, int]:
+    return predictive_range(correct, of, n, COVERAGE)

@@ -26,6 +26,24 @@ def wilson_interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float,
     return low, high
 
 
+def predictive_range(hits: int, n: int, size: int, coverage: float = 0.9973) -> tuple[int, int]:
+    """The fewest and the most hits that `size` more trials give with this probability, after `hits` in `n`.
+
+    Both what the next trials draw and how little the first say about the rate are in it: after 100 hits in 100 a miss
+    is no surprise. Raises ValueError if n or size < 1, hits is outside 0..n or coverage outside (0, 1).
+    Source: the posterior predictive (beta-binomial) distribution under Jeffreys' prior, Gelman et al., Bayesian Data
+    Analysis, 3rd ed., section 2.8.
+    """
+    _check(hits, n, coverage)
+    if size < 1:
+        raise ValueError(f"size is {size}; it must be at least 1")
+    from scipy.stats import betabinom  # noqa: PLC0415 (a second of loading)
+
+    tail = (1 - coverage) / 2
+    found = betabinom(size, hits + 0.5, n - hits + 0.5)
+    return int(found.ppf(tail)), int(found.ppf(1 - tail))
+
+
 def clopper_pearson_lower(hits: float, n: float, confidence: float = 0.95) -> float:
     """The exact one-sided lower bound of a proportion, in [0, 1]; 0 if nothing hit.
 

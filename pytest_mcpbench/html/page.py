@@ -57,6 +57,7 @@ def render_report(result: RunResult, extras: Extras | None = None) -> str:
             script_hash=f"sha256-{digest}",
             style=(_FOLDER / "page.css").read_text(encoding="utf-8"),
             because=because,
+            lower_targets=len({verdict.target for verdict in result.gates if verdict.gate == "level3"}) > 1,
             compared_with={comparison.after: comparison for comparison in result.comparisons},
             because_more=more_reasons,
         )

@@ -38,7 +38,7 @@ def size_plot(models: Mapping[str, ModelResult]) -> str | None:
     if len(known) < 2 or largest < 1:
         return None
     with _figure("Size against tool accuracy", (6.4, 3.4)) as (axes, svg):
-        for number, label, model in known:
+        for place, (number, label, model) in enumerate(sorted(known, key=lambda entry: entry[2].size_bytes or 0)):
             rate = model.summary.levels["level3"]
             assert rate.interval is not None
             assert rate.rate is not None
@@ -46,10 +46,13 @@ def size_plot(models: Mapping[str, ModelResult]) -> str | None:
             x, y = model.size_bytes / 1e6, 100 * rate.rate
             spread = [[y - 100 * rate.interval[0]], [100 * rate.interval[1] - y]]
             axes.errorbar([x], [y], yerr=spread, fmt="o", color=_colour(number), capsize=3)
-            # Towards the middle, so that no name runs over the edge.
-            right = x > largest / 2
-            place = {"xytext": (-7 if right else 7, 5), "ha": "right" if right else "left"}
-            axes.annotate(printable(label, _LETTERS), (x, y), **place, textcoords="offset points", color=_INK)
+            # Away from the edge, and by turns above and below, so that neighbours' names keep apart.
+            edge = x > 0.8 * largest
+            beside: dict[str, Any] = {
+                "xytext": (-7 if edge else 7, -12 if place % 2 else 5),
+                "ha": "right" if edge else "left",
+            }
+            axes.annotate(printable(label, _LETTERS), (x, y), **beside, textcoords="offset points", color=_INK)
         axes.set_xlabel("size, MB")
         axes.set_ylabel("tool accuracy, %")
         axes.set_xlim(left=0)

@@ -176,6 +176,8 @@ def test_a_policy_file_is_read_with_its_limits_and_waivers(tmp_path: Path) -> No
         ("[limits]\ntool = inf", "at least 0"),
         ("[limits]\ntool = true", "at least 0"),
         ('[limits]\ntiers = ["GREAT"]', "list of EXCELLENT"),
+        ("[limits]\ntiers = [1, [2]]", "list of EXCELLENT"),
+        ("[limits]\nrows = 2.5", "whole number"),
         ('[waive]\nspeed = "x"', "no key 'speed'"),
         ("[waive]\nspeedup = true", "must be a text"),
         ("[limit]\ntool = 0.9", "no table 'limit'"),
@@ -188,6 +190,8 @@ def test_a_wrong_policy_file_is_an_error_that_names_the_key(tmp_path: Path, text
     path.write_text(text)
     with pytest.raises(OptionError, match=says):
         read_policy(path)
+    with pytest.raises(OptionError, match=r"Is a directory; give a policy in TOML$"):
+        read_policy(tmp_path)
 
 
 def test_a_model_to_release_that_was_not_run_is_an_error() -> None:

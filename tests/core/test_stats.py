@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from statistics import NormalDist
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -20,6 +21,18 @@ flips_and_n = st.integers(1, 400).flatmap(
     lambda n: st.integers(0, n).flatmap(lambda b: st.tuples(st.just(b), st.integers(0, n - b), st.just(n)))
 )
 confidences = st.sampled_from([0.8, 0.9, 0.95, 0.99])
+
+
+@pytest.mark.parametrize(("hits", "n", "size"), [(100, 100, 100), (950, 1000, 50), (3, 40, 30)])
+def test_a_predictive_range_holds_what_next_trials_give_and_no_more_than_it_says(hits: int, n: int, size: int) -> None:
+    low, high = stats.predictive_range(hits, n, size)
+    draw = np.random.default_rng(1)
+    rates = draw.beta(hits + 0.5, n - hits + 0.5, 200_000)
+    found = draw.binomial(size, rates)
+    assert (found < low).mean() < 0.00135 + 0.0004
+    assert (found <= low).mean() > 0.00135 - 0.0004
+    assert (found > high).mean() < 0.00135 + 0.0004
+    assert stats.predictive_range(n, n, size)[1] == size
 
 
 @given(hits_and_n, confidences)
