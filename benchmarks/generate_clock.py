@@ -1,7 +1,7 @@
 """A pytest plugin: how long a run's models take to load and to generate. Loaded by overhead.py, with `-p`.
 
-Writes {"load_s", "generate_s"} to the file that $GENERATE_CLOCK names. With $GENERATE_CLOCK_ANSWER, every answer is
-that text at once, so that a cache can be filled without a model's time.
+Writes the seconds of load and generate, and those of the processor, to the file that $GENERATE_CLOCK names. With
+$GENERATE_CLOCK_ANSWER, every answer is that text at once, so that a cache can be filled without a model's time.
 """
 
 import json
@@ -18,21 +18,22 @@ from pytest_mcpbench.core.plan import Generation
 from pytest_mcpbench.models import answers
 from pytest_mcpbench.models.base import Model
 
-SECONDS = {"load_s": 0.0, "generate_s": 0.0}
+SECONDS = {"load_s": 0.0, "generate_s": 0.0, "load_cpu_s": 0.0, "generate_cpu_s": 0.0}
 _running: list[str] = []
 
 
 @contextmanager
 def counted(name: str) -> Iterator[None]:
     """Count the time within, once where one call is made by another."""
-    outer, started_s = bool(_running), time.perf_counter()
+    outer, started_s, started_cpu_s = bool(_running), time.perf_counter(), time.process_time()
     _running.append(name)
     try:
         yield
     finally:
         _running.pop()
         if not outer:
-            SECONDS[name] += time.perf_counter() - started_s
+            SECONDS[f"{name}_s"] += time.perf_counter() - started_s
+            SECONDS[f"{name}_cpu_s"] += time.process_time() - started_cpu_s
 
 
 def clocked(model: Any) -> Any:
@@ -40,14 +41,14 @@ def clocked(model: Any) -> Any:
     batch, stream = model.generate_batch, getattr(model, "stream", None)
 
     def generate_batch(*args: Any) -> list[Generation]:
-        with counted("generate_s"):
+        with counted("generate"):
             found: list[Generation] = batch(*args)
         return found
 
     def streamed(*args: Any) -> Iterator[list[tuple[int, Generation]]]:
         parts = stream(*args)
         while True:
-            with counted("generate_s"):
+            with counted("generate"):
                 part = next(parts, None)
             if part is None:
                 return
@@ -80,7 +81,7 @@ def pytest_configure() -> None:
     text = os.environ.get("GENERATE_CLOCK_ANSWER")
 
     def load_model(*args: Any) -> Model:
-        with counted("load_s"):
+        with counted("load"):
             model = load(*args)
         return clocked(constant(model, text) if text else model)
 
