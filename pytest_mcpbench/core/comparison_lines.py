@@ -15,12 +15,12 @@ LEAST_SIZE = 500_000
 """The fewest bytes that are shown as a model's size: recorded answers are no weights."""
 
 COLUMNS = ("tool", "parameters", "detection", "parsing")
-_LEVEL_OF = {"tool": "level3", "parameters": "level4", "detection": "level1", "parsing": "level2"}
+LEVEL_OF = {"tool": "level3", "parameters": "level4", "detection": "level1", "parsing": "level2"}
 
 
 def rates_of(model: ModelResult) -> dict[str, Rate]:
     """The model's rates by the columns of the comparison table."""
-    return {column: model.summary.levels[_LEVEL_OF[column]] for column in COLUMNS}
+    return {column: model.summary.levels[LEVEL_OF[column]] for column in COLUMNS}
 
 
 def average_latency_s(model: ModelResult) -> float | None:

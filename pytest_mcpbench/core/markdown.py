@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
-from pytest_mcpbench.core.comparison_lines import COLUMNS, average_latency_s, flips, rates_of, size_text
+from pytest_mcpbench.core.compare import Paired
+from pytest_mcpbench.core.comparison_lines import COLUMNS, LEVEL_OF, average_latency_s, flips, rates_of, size_text
 from pytest_mcpbench.core.floors import FloorReport, skill_line
 from pytest_mcpbench.core.gate import Verdict
 from pytest_mcpbench.core.headline import Decision, Headline, headline_of
@@ -67,20 +68,28 @@ def _head(result: RunResult, top: Headline) -> Iterator[str]:
 
 def _models(result: RunResult, top: Headline) -> Iterator[str]:
     rows = []
+    against = {comparison.after: comparison for comparison in result.comparisons}
     for model in top.models:
         found = result.models[model.label]
+        compared = against.get(model.label)
         latency = average_latency_s(found)
         rows.append(
             [
                 escape(model.label),
                 f"{SIGNS[model.decision]} {model.decision}",
                 found.tier.tier.name if found.tier.tier else "no tier",
-                *(_cell(rate) for rate in rates_of(found).values()),
+                *(
+                    _cell(rate) + (_change(compared.levels[LEVEL_OF[column]]) if compared else "")
+                    for column, rate in rates_of(found).items()
+                ),
                 "-" if latency is None else f"{1000 * latency:,.0f} ms",
                 size_text(found),
             ]
         )
     yield _table(["model", "verdict", "tier", *COLUMNS, "latency", "size"], rows)
+    if against:
+        pairs = "; ".join(f"{escape(after)} against {escape(pair.before)}" for after, pair in against.items())
+        yield f"<sub>Second lines: the change in points with its 95 % interval, {pairs}.</sub>"
     if result.floors:
         floors = FloorReport(floors=result.floors)
         yield "\n".join(
@@ -123,6 +132,8 @@ def _comparisons(result: RunResult) -> Iterator[str]:
             more = f" and {len(cases) - _FLIPS} more" if len(cases) > _FLIPS else ""
             if cases:
                 lines.append(f"- {word}: {', '.join(code(case) for case in cases[:_FLIPS])}{more}")
+        if comparison.speed is not None:
+            lines.append(f"- speed: {escape(comparison.speed.reason, 400)}")
         lines += [f"- {escape(row.line(), 400)}" for row in claims_of(result, comparison)]
         yield "\n".join(lines)
         changed = [(tool, found) for tool, found in comparison.tools.items() if found.n]
@@ -148,6 +159,13 @@ def _failures(top: Headline) -> Iterator[str]:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     align = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, align, *rows))
+
+
+def _change(found: Paired) -> str:
+    if found.interval is None:
+        return ""
+    low, high = (f"{100 * bound:+.1f}" for bound in found.interval)
+    return f"<br>{float(found.exact_change * 100):+.1f} ({low} to {high})"
 
 
 def _cell(rate: Rate | None) -> str:

@@ -38,10 +38,32 @@ def test_its_numbers_are_the_result_files(run: RunResult) -> None:
             rate = entry["levels"][level]
             assert f"({rate['correct']}/{rate['n']})" in cell
             assert abs(float(cell.split(" %")[0]) - 100 * rate["rate"]) < 0.06
+            pair = next((pair for pair in document["comparisons"] if pair["after"] == row[0]), None)
+            change, low, high = (float(found) for found in re.findall(r"[+-][\d.]+", cell)) if pair else (0, 0, 0)
+            if pair:
+                exactly = pair["levels"][level]
+                for shown, exact in zip((change, low, high), (exactly["change"], *exactly["interval"]), strict=True):
+                    assert abs(shown - 100 * exact) < 0.06
     for tool, *cells in table_rows(text, "| tool accuracy |"):
         for label, cell in zip(document["models"], cells, strict=True):
             rate = document["models"][label]["tools"][tool]["level3"]
             assert f"({rate['correct']}/{rate['n']})" in cell
+
+
+def test_its_comparisons_and_skills_are_the_result_files(run: RunResult) -> None:
+    document, text = json.loads(to_json(run)), markdown_of(run)
+    for pair in document["comparisons"]:
+        part = text.split(f"### {pair['before']} → {pair['after']}\n")[1].split("\n### ")[0]
+        for level, name in (("level3", "tool"), ("level4", "parameter")):
+            entry = pair["levels"][level]
+            found = re.search(rf"- {name} accuracy: (\S+) points .*, (\d+) gained, (\d+) lost", part)
+            assert abs(float(found[1]) - 100 * entry["change"]) < 0.06
+            assert (int(found[2]), int(found[3])) == (len(entry["gained"]), len(entry["lost"]))
+    best = max(floor["level3"]["rate"] for floor in document["floors"])
+    for label, entry in document["models"].items():
+        above = re.search(rf"- skill of {label}: level3 ([\d.]+) % is ([\d.]+) points above", text)
+        assert abs(float(above[1]) - 100 * entry["levels"]["level3"]["rate"]) < 0.06
+        assert abs(float(above[2]) - 100 * (entry["levels"]["level3"]["rate"] - best)) < 0.06
 
 
 def test_every_gate_that_did_not_pass_is_listed(run: RunResult) -> None:
