@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pytest_mcpbench.core.match import Mismatch
 from pytest_mcpbench.core.run import RunResult
 from pytest_mcpbench.html.page import render_report
 from tests.report.conftest import HOSTILE, four_models
@@ -127,16 +129,29 @@ def test_filters_narrow_the_list_by_model_tool_level_kind_words_and_flips(
     assert browse(page, script) == str(expected).replace(" ", "")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_its_width_with_every_section_open(browse: Browse, page: str, width: int) -> None:
-    script = """
+FITS = """
       for (const box of page.querySelectorAll("details")) box.open = true;
       const wide = [...page.querySelectorAll("main *")].filter((e) => !e.closest(".scroll, svg, .hidden, pre, .bar")
         && e.getBoundingClientRect().right > page.documentElement.clientWidth + 1);
       const root = page.documentElement;
       return [root.scrollWidth - root.clientWidth, wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120))];
-    """
-    assert browse(page, script, width=width) == "[0,[]]"
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_its_width_with_every_section_open(browse: Browse, page: str, width: int) -> None:
+    assert browse(page, FITS, width=width) == "[0,[]]"
+
+
+def test_the_page_fits_a_phone_whatever_tools_a_model_made_up(browse: Browse, hostile: RunResult) -> None:
+    called = [
+        Mismatch(call=0, path="", want="read", got=text + "x" * 100, why="wrong_tool") for text in HOSTILE.values()
+    ]
+    records = tuple(
+        replace(record, error_kind="unknown_tool", mismatches=(mismatch,))
+        for record, mismatch in zip(hostile.records, called, strict=True)
+    )
+    assert browse(render_report(replace(hostile, records=records)), FITS, width=390) == "[0,[]]"
 
 
 def test_the_page_follows_light_and_dark_with_readable_contrast(browse: Browse, page: str) -> None:
