@@ -20,6 +20,8 @@ _SPECIAL = re.compile(r"([\\`*_\[\]#!|~$])")
 _WIDEST = 160
 _FLIPS = 10
 _GATES = 30
+_TOOLS = 40
+"""The most tools in a table, so that the whole stays shorter than the 65,536 characters of a pull request's comment."""
 
 
 def markdown_of(result: RunResult) -> str:
@@ -111,13 +113,22 @@ def _gates(stopped: Sequence[Verdict]) -> Iterator[str]:
 
 def _tools(result: RunResult) -> Iterator[str]:
     tools = sorted({tool for model in result.models.values() for tool in model.summary.tools if tool != NO_TOOL})
+    if len(tools) > _TOOLS:
+        tools.sort(key=lambda tool: _lowest(tool, result))
     if tools:
         yield "### Tool by tool"
         rows = []
-        for tool in tools:
+        for tool in tools[:_TOOLS]:
             rates = [model.summary.tools.get(tool, {}).get("level3") for model in result.models.values()]
             rows.append([escape(tool, 40), *(_cell(rate) for rate in rates)])
         yield _table(["tool accuracy", *map(escape, result.models)], rows)
+        if len(tools) > _TOOLS:
+            yield f"The {_TOOLS} weakest of {len(tools)} tools; the report has all."
+
+
+def _lowest(tool: str, result: RunResult) -> Fraction:
+    rates = (model.summary.tools.get(tool, {}).get("level3") for model in result.models.values())
+    return min((rate.exact for rate in rates if rate and rate.n), default=Fraction(1))
 
 
 def _comparisons(result: RunResult) -> Iterator[str]:
@@ -137,6 +148,8 @@ def _comparisons(result: RunResult) -> Iterator[str]:
         lines += [f"- {escape(row.line(), 400)}" for row in claims_of(result, comparison)]
         yield "\n".join(lines)
         changed = [(tool, found) for tool, found in comparison.tools.items() if found.n]
+        if len(changed) > _TOOLS:
+            changed = sorted(changed, key=lambda entry: entry[1].exact_change)[:_TOOLS]
         if changed and comparison.relation == "better-than":
             rows = [
                 [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_mcpbench.core.markdown import code, escape, markdown_of
 from pytest_mcpbench.core.result import to_json
 from pytest_mcpbench.core.run import RunResult
+from pytest_mcpbench.core.summary import rate_of
 from pytest_mcpbench.core.weights import Weights
 from pytest_mcpbench.html.page import render_report
 
@@ -78,6 +79,22 @@ def test_the_verdict_comes_first_and_three_failures_last(run: RunResult) -> None
     text = markdown_of(run)
     assert text.startswith("## ❌ finetuned and int4 must not ship; int8 is undecided")
     assert text.count("\n- `") == 3
+
+
+def test_a_run_of_very_many_tools_still_fits_a_pull_requests_comment(run: RunResult) -> None:
+    models = {}
+    for label, model in run.models.items():
+        rates = model.summary.tools["read"]
+        tools = {f"mcp_server_with_a_long_name__tool_{number}": rates for number in range(500)}
+        tools["the_weakest"] = {level: rate_of(0, 9) for level in rates}
+        models[label] = replace(model, summary=replace(model.summary, tools=tools))
+    paired = dict.fromkeys(tools, run.comparisons[0].tools["read"])
+    pairs = tuple(replace(comparison, tools=paired) for comparison in run.comparisons)
+    gates = tuple(replace(v, gate=f"tool:x{n}") for n in range(50) for v in run.gates if not v.passed)
+    text = markdown_of(replace(run, models=models, comparisons=pairs, gates=gates))
+    assert len(text) < 65_536
+    assert "the\\_weakest" in text
+    assert "The 40 weakest of 501 tools" in text
 
 
 def test_hostile_texts_stay_text(hostile: RunResult) -> None:
