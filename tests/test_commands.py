@@ -202,6 +202,16 @@ def test_gate_checks_the_training_rows_themselves(file: Path, tmp_path: Path) ->
     assert "FAIL   data: " in mcpbench("gate", file, "--policy", policy).output
 
 
+def test_a_junit_file_is_evidence_only_if_its_tests_passed(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text('[evidence]\nintegration = "out.xml"\n')
+    for test, line in (
+        ("", "PASS   integration: evidence is there"),
+        ("<failure/>", "FAIL   integration: 1 of 1 tests"),
+    ):
+        (tmp_path / "out.xml").write_text(f'<testsuite><testcase name="a">{test}</testcase></testsuite>')
+        assert line in mcpbench("gate", file, "--policy", tmp_path / "policy.toml").output
+
+
 def test_the_training_report_of_the_demo_model_is_evidence_and_is_plotted(
     run: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

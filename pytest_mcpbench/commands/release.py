@@ -13,6 +13,7 @@ from pytest_mcpbench.core.checklist import Facts, check_policy
 from pytest_mcpbench.core.curves import Curves, read_curves
 from pytest_mcpbench.core.dataset import CaseReader
 from pytest_mcpbench.core.history import PastModel, last_passing, past_models
+from pytest_mcpbench.core.junit import junit_problem
 from pytest_mcpbench.core.pairs import records_of
 from pytest_mcpbench.core.policy import Evidence, Policy, read_policy
 from pytest_mcpbench.core.production import (
@@ -93,6 +94,11 @@ def monitor(
 def _facts(run: Path, result: RunResult, policy: Policy) -> Facts:
     where = policy.evidence
     reference = result.models.get(policy.reference)
+    named = {
+        name: Path(path)
+        for name in ("export", "integration", "monitoring", "alerting")
+        if (path := getattr(where, name)) is not None
+    }
     rows, errors = _checked_data(where.data) if where.data else (None, ())
     return Facts(
         run_file=str(run),
@@ -100,10 +106,11 @@ def _facts(run: Path, result: RunResult, policy: Policy) -> Facts:
         data_errors=errors,
         curves=_curves_or_none(where) if where.training else curves_of(reference.spec) if reference else None,
         past=past_models(Path(where.rollback)) if where.rollback else (),
-        present={
-            name: _is_there(Path(path))
-            for name in ("export", "integration", "monitoring", "alerting")
-            if (path := getattr(where, name)) is not None
+        present={name: _is_there(path) for name, path in named.items()},
+        problems={
+            name: problem
+            for name, path in named.items()
+            if path.suffix == ".xml" and (problem := junit_problem(path)) is not None
         },
     )
 

@@ -26,7 +26,7 @@ OVERFIT_GAP = 0.10
 class Facts:
     """What was found on disk: the result's own file, the checked rows and their errors, training curves, past runs.
 
-    `present` says of each named piece of evidence whether it is there and not empty.
+    `present` says of each named piece of evidence whether it is there and not empty, `problems` what speaks against it.
     """
 
     run_file: str
@@ -35,6 +35,7 @@ class Facts:
     curves: Curves | None = None
     past: tuple[PastModel, ...] = ()
     present: Mapping[str, bool] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +208,10 @@ def _file(asked: _Asked, name: str) -> _Found | None:
     named: str | None = getattr(asked.policy.evidence, name)
     if named is None:
         return None
-    there = asked.facts.present.get(name, False)
-    return there, "evidence is there" if there else "evidence is missing or empty", named
+    if not asked.facts.present.get(name, False):
+        return False, "evidence is missing or empty", named
+    problem = asked.facts.problems.get(name)
+    return problem is None, problem or "evidence is there", named
 
 
 def _rollback(asked: _Asked, _name: str) -> _Found | None:

@@ -1,5 +1,6 @@
 """A run as JUnit XML, made from its result: a suite per model, gates as failures, misses as properties."""
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 from pytest_mcpbench.core.diagnose import is_miss
@@ -35,6 +36,18 @@ def junit_of(result: RunResult) -> str:
             _record(suite, record)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def junit_problem(path: Path) -> str | None:
+    """What speaks against a JUnit file as evidence: no XML, no test in it, or tests that failed; None if nothing."""
+    try:
+        cases = list(ElementTree.parse(path).iter("testcase"))
+    except (OSError, ElementTree.ParseError) as error:
+        return f"no JUnit XML: {error}"
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    if not cases:
+        return "no test is in it"
+    return f"{failed} of {len(cases)} tests failed" if failed else None
 
 
 def _suite_properties(suite: ElementTree.Element, model: ModelResult) -> None:

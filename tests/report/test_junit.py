@@ -1,9 +1,12 @@
 """The JUnit file."""
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
-from pytest_mcpbench.core.junit import junit_of
+import pytest
+
+from pytest_mcpbench.core.junit import junit_of, junit_problem
 from pytest_mcpbench.core.result import to_json
 from pytest_mcpbench.core.run import RunResult
 
@@ -55,3 +58,23 @@ def test_hostile_texts_stay_text(hostile: RunResult) -> None:
         "failure",
     }
     assert all(char.isprintable() or char == "\n" for char in text)
+
+
+@pytest.mark.parametrize(
+    ("xml", "problem"),
+    [
+        ('<testsuite><testcase name="a"/></testsuite>', None),
+        ("<s><testcase><failure/></testcase><testcase><error/></testcase><testcase/></s>", "2 of 3 tests failed"),
+        ("<testsuite/>", "no test is in it"),
+        ("not xml", "no JUnit XML: syntax error: line 1, column 0"),
+    ],
+)
+def test_what_speaks_against_a_junit_file_is_said(tmp_path: Path, xml: str, problem: str | None) -> None:
+    (tmp_path / "out.xml").write_text(xml)
+    assert junit_problem(tmp_path / "out.xml") == problem
+
+
+def test_a_written_file_with_a_failed_gate_is_no_evidence(tmp_path: Path, run: RunResult) -> None:
+    (tmp_path / "out.xml").write_text(junit_of(run))
+    failed = sum(not verdict.passed for verdict in run.gates)
+    assert junit_problem(tmp_path / "out.xml") == f"{failed} of {len(run.records) + len(run.gates)} tests failed"
