@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from pytest_mcpbench.core.diagnose import Miss
 from pytest_mcpbench.core.floors import FloorReport
@@ -27,8 +28,12 @@ _QUESTIONS = {
     "batching": "Same answers alone and in batches",
 }
 
+SKILLS: tuple[Literal["level3", "level4"], ...] = ("level3", "level4")
+
 SEVERAL, WRONG_SEVERAL, OTHERS = "several", "other calls", "other"
-_TAIL = (SEVERAL, WRONG_SEVERAL, "no call", "unparsable", "cut", "error")
+_TAIL = (SKILLS: tuple[Literal["level3", "level4"], ...] = ("level3", "level4")
+
+SEVERAL, WRONG_SEVERAL, "no call", "unparsable", "cut", "error")
 _LONGEST = 1_200
 
 
@@ -133,7 +138,8 @@ def skill_rows(result: RunResult) -> list[tuple[str, list[str]]]:
     rows = []
     for label, model in result.models.items():
         cells = []
-        for level, floor in (("level3", report.level3), ("level4", report.level4)):
+        for level in SKILLS:
+            floor = report.level3 if level == "level3" else report.level4
             rate = model.summary.levels[level]
             if rate.n == 0 or floor.n == 0:
                 cells += ["-", "-", "-"]
