@@ -31,9 +31,7 @@ _QUESTIONS = {
 SKILLS: tuple[Literal["level3", "level4"], ...] = ("level3", "level4")
 
 SEVERAL, WRONG_SEVERAL, OTHERS = "several", "other calls", "other"
-_TAIL = (SKILLS: tuple[Literal["level3", "level4"], ...] = ("level3", "level4")
-
-SEVERAL, WRONG_SEVERAL, "no call", "unparsable", "cut", "error")
+_TAIL = (SEVERAL, WRONG_SEVERAL, "no call", "unparsable", "cut", "error")
 _LONGEST = 1_200
 
 
