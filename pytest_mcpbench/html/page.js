@@ -7,6 +7,7 @@
     outcome: byId("f-outcome"), kind: byId("f-kind"), flip: byId("f-flip") };
   const list = byId("list"), count = byId("count"), more = byId("more"), form = byId("filters");
   const LEVELS = ["detection", "parsing", "tool", "parameters"];
+  const fillers = new WeakMap();
   let data, found = [], shown = 0, exact = "", haystacks = [];
 
   const make = (tag, className, text) => {
@@ -94,7 +95,12 @@
     shown += next.length;
     more.hidden = shown >= found.length;
     more.textContent = `Show ${Math.min(PAGE, found.length - shown)} more of ${(found.length - shown).toLocaleString("en")}`;
-    if (exact && found.length <= 8) for (const element of list.children) element.open = true;
+    if (exact && found.length <= 8) {
+      for (const element of list.children) {
+        fillers.get(element)();  // now, not at the event, so that the page has its height when it is scrolled
+        element.open = true;
+      }
+    }
   }
 
   function item(number) {
@@ -106,7 +112,9 @@
     line.append(make("span", "id", entry[0]), label, make("bdi", "prompt", entry[1].slice(0, 300)),
       make("span", record[5] ? "verdict" : "verdict y", verdict));
     box.append(line);
-    box.addEventListener("toggle", () => { if (box.open && box.children.length === 1) box.append(body(record, entry)); });
+    const fill = () => { if (box.children.length === 1) box.append(body(record, entry)); };
+    fillers.set(box, fill);
+    box.addEventListener("toggle", () => { if (box.open) fill(); });
     return box;
   }
 

@@ -87,10 +87,11 @@ def test_a_case_link_opens_every_models_answer_to_that_case(browse: Browse, page
     case = run.records[0].case
     said = browse(
         page,
-        WAIT + "await wait(); return [page.querySelectorAll('.item[open]').length, $('.item .body').innerText];",
+        WAIT + "await wait(); return [page.querySelectorAll('.item[open]').length, page.activeElement.id, "
+        "Math.round($('#cases').getBoundingClientRect().top), $('.item .body').innerText];",
         fragment=f"#case={case}",
     )
-    assert said.startswith(f"[{len(run.models)},")
+    assert said.startswith(f'[{len(run.models)},"count",0,')
     for word in ("Prompt", "Raw output", "Expected", "Got"):
         assert word in said
 
