@@ -243,7 +243,7 @@ def test_monitor_alerts_below_ninety_percent_and_names_the_model_to_go_back_to(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     runs = tmp_path / ".mcpbench" / "runs"
-    for number, fingerprint in enumerate(("older", "old", "current"), 1):
+    for number, fingerprint in enumerate(("older", "old", "current", "never released"), 1):
         write_result(perfect(fingerprint=fingerprint), runs / f"{number}.json")
     bad = log(tmp_path / "log.jsonl", 200, 30, model="current")
     done = mcpbench("monitor", bad)

@@ -155,13 +155,17 @@ def _baseline(spec: str | None) -> dict[Metric, Rate] | None:
 
 
 def _rollback(log: Log, past: Sequence[PastModel]) -> PastModel | None:
-    """The latest model that passed its gates and is not the one in production.
+    """The latest other model that passed its gates in a run before the one in production's, or else in that run.
 
     That is the log's last `model`, by fingerprint or label; without one, the latest that passed.
     """
     named = log.entries[-1].model
     current = next((p for p in reversed(past) if named in (p.fingerprint, p.label)), None) or last_passing(past)
-    return last_passing(past, skip=current.fingerprint) if current else None
+    if current is None:
+        return None
+    before = past[: next(number for number, p in enumerate(past) if p.file == current.file)]
+    beside = [p for p in past if p.file == current.file]
+    return last_passing(before, skip=current.fingerprint) or last_passing(beside, skip=current.fingerprint)
 
 
 def _lines(log: Log, shown: Sequence[Window], raised: Sequence[Alert], back: PastModel | None) -> list[str]:

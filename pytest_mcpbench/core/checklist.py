@@ -219,7 +219,9 @@ def _rollback(asked: _Asked, _name: str) -> _Found | None:
     if folder is None:
         return None
     own = asked.result.models[asked.label].fingerprint
-    passing = last_passing(asked.facts.past, skip=own)
+    # The folder keeps this run too, and what passed beside the model was never released.
+    earlier = [past for past in asked.facts.past if past.created < asked.result.created]
+    passing = last_passing(earlier, skip=own)
     if passing is None:
         return False, "no earlier run with a model that passed its gates", folder
     return True, f"back to {passing.label} ({passing.spec}) of {passing.created}", folder

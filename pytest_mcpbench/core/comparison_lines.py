@@ -72,7 +72,7 @@ def flip_lines(
         shown = cases if every else cases[:FLIPS_SHOWN]
         if cases:
             more = "" if len(shown) == len(cases) else f", {len(shown)} shown"
-            yield f"  {word}: {len(cases)} cases{more}"
+            yield f"  {word}: {len(cases)} case{'s' if len(cases) > 1 else ''}{more}"
         for case in shown:
             yield f"    {case}"
             for label, side in zip((comparison.before, comparison.after), texts, strict=True):

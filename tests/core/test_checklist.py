@@ -154,6 +154,8 @@ def test_named_evidence_must_be_there_and_a_way_back_must_be_known() -> None:
     assert set(status(check_policy(run, policy, facts)).values()) == {"PASS"}
     itself = replace(facts, past=(replace(past, fingerprint=run.models["int8"].fingerprint),))
     assert status(check_policy(run, policy, itself))["rollback"] == "FAIL"
+    beside = replace(facts, past=(replace(past, created=run.created),))
+    assert status(check_policy(run, policy, beside))["rollback"] == "FAIL"
 
 
 def test_a_policy_file_is_read_with_its_limits_and_waivers(tmp_path: Path) -> None:
