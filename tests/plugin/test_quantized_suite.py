@@ -145,7 +145,7 @@ def test_a_case_that_flipped_is_listed_with_both_texts(bench: Bench) -> None:
     result = bench.run("--mcp-model=int8=replay:other.jsonl", "--mcp-json=run.json", model="finetuned")
     result.stdout.fnmatch_lines(
         [
-            "*lost: 1 cases",
+            "*lost: 1 case",
             "*grep-1",
             "*finetuned: <tool_use>grep(pattern='TODO', path='src')</tool_use>",
             "*int8: <tool_use>grep(pattern='TODO')</tool_use>",
