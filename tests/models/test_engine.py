@@ -213,7 +213,7 @@ def test_a_stream_out_of_memory_goes_on_with_fewer_rows() -> None:
     assert model.batches == [list("abcde"), list("cde"), list("cde")]
 
 
-@pytest.mark.parametrize(("device", "size"), [("cuda:1", 64), ("cpu", 32), ("", 100), ("tpu", 32)])
+@pytest.mark.parametrize(("device", "size"), [("cuda:1", 64), ("cpu", 64), ("", 100), ("tpu", 32)])
 def test_the_size_of_a_batch_suits_the_device(device: str, size: int) -> None:
     model = FakeModel(device=device)
     run(model, [str(n) for n in range(100)])
