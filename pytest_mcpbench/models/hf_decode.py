@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pytest_mcpbench.models.hf_attention import ATTENTION, BatchCache, Prefix, attend
-from pytest_mcpbench.models.hf_head import Shortlist, shortlist
+from pytest_mcpbench.models.hf_head import PartedHead, Shortlist, fast_head
 from pytest_mcpbench.models.prefix import common_prefix
 
 transformers: Any = import_module("transformers")
@@ -53,7 +53,7 @@ class Network:
         self._model = model
         self._device = device
         self._heads = model.config.get_text_config().num_attention_heads
-        self._shortlist: Shortlist | None = None
+        self._head: PartedHead | Shortlist | None = None
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -90,14 +90,14 @@ class Network:
 
     def choose(self, last: torch.Tensor) -> list[int]:
         """Each row's most likely next token."""
-        if self._shortlist is not None:
-            return self._shortlist.choose(last)
+        if self._head is not None:
+            return self._head.choose(last)
         return [int(token) for token in last.argmax(dim=-1).tolist()]
 
     def check(self) -> bool:
         """Whether two short made-up prompts come out as the model computes them by itself.
 
-        From then on a shortlist takes the place of the model's head, if that saves time and the tokens are the same.
+        From then on a faster head takes the place of the model's, if there is one and its tokens are the same.
         """
         config = self._model.config.get_text_config()
         first = tuple(token % config.vocab_size for token in range(5, 21))
@@ -113,18 +113,18 @@ class Network:
             found = self.read(probe, rests)
             tolerance = _TOLERANCE if found.dtype == torch.float32 else _COARSE_TOLERANCE
             off = (found.float() - wanted).norm(dim=-1) / wanted.norm(dim=-1)
-            self._shortlist = shortlist(self._model)
-            if self._shortlist is not None:
+            self._head = fast_head(self._model)
+            if self._head is not None:
                 last = self.read(self.new_cache(prefix, len(rests)), rests)
                 if self.choose(last) != wanted.argmax(dim=-1).tolist():
-                    self._shortlist = None
+                    self._head = None
         # The prompts are too short to show a window that is not kept to.
         return probe.windows == _windows(config) and bool((off <= tolerance).all())
 
     def _run(self, cache: BatchCache, ids: torch.Tensor, filled: torch.Tensor) -> torch.Tensor:
-        """The last column's logits (B, V), or its hidden states (B, D) for a shortlist."""
+        """The last column's logits (B, V), or its hidden states (B, D) for a head of our own."""
         options = {"position_ids": cache.open(filled), "past_key_values": cache, "use_cache": True}
-        if self._shortlist is not None:
+        if self._head is not None:
             hidden: torch.Tensor = self._model.get_decoder()(input_ids=ids, shared_cache=cache, **options)[0]
             return hidden[:, -1]
         logits: torch.Tensor = self._model(input_ids=ids, shared_cache=cache, logits_to_keep=1, **options).logits

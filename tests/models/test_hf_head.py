@@ -7,7 +7,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from pytest_mcpbench.models import hf_head  # noqa: E402
 from pytest_mcpbench.models.hf_decode import Limits, Network, PrefixDecoder, prefix_decoder  # noqa: E402
-from pytest_mcpbench.models.hf_head import Shortlist, shortlist  # noqa: E402
+from pytest_mcpbench.models.hf_head import PartedHead, Shortlist, fast_head  # noqa: E402
 from tests.models.tiny import tiny_model  # noqa: E402
 
 
@@ -32,14 +32,14 @@ def test_the_token_is_the_first_choice_in_float32_even_where_rounding_confuses_t
     hidden = drawn(seed + 2, 9, 24)
     hidden[:, 0] = 1.0
     exact = hidden.double() @ weight.double().T
-    for row, token in enumerate(Shortlist(weight).choose(hidden)):
+    for row, token in (*enumerate(Shortlist(weight).choose(hidden)), *enumerate(PartedHead(weight).choose(hidden))):
         assert exact[row, token] >= exact[row].max() - 1e-5 * exact[row].abs().max()
 
 
 def test_few_tokens_are_computed_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     made, hidden = Shortlist(drawn(1, 5000, 64)), drawn(2, 8, 64)
-    expected = made._all(hidden)
-    monkeypatch.setattr(made, "_all", lambda hidden: pytest.fail("the shortlist was too long"))
+    expected = PartedHead(made._weight).choose(hidden)
+    monkeypatch.setattr(made._whole, "choose", lambda hidden: pytest.fail("the shortlist was too long"))
     assert made.choose(hidden) == expected
 
 
@@ -51,15 +51,28 @@ def test_where_rounding_tells_nothing_all_tokens_are_computed() -> None:
 
 
 def test_logits_that_are_no_numbers_do_not_end_the_run() -> None:
-    assert len(Shortlist(drawn(1, 50, 16)).choose(torch.full((2, 16), torch.nan))) == 2
+    for head in (Shortlist, PartedHead):
+        assert len(head(drawn(1, 50, 16)).choose(torch.full((2, 16), torch.nan))) == 2
 
 
-def test_a_small_head_has_no_shortlist() -> None:
-    assert shortlist(tiny_model()) is None
+def test_a_head_in_parts_chooses_as_a_whole_one_wherever_the_best_token_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hf_head, "_PART", 7)
+    weight, hidden = drawn(1, 50, 16), drawn(2, 400, 16)
+    weight[49] *= 2  # the only one in the last part
+    tokens = PartedHead(weight).choose(hidden)
+    assert tokens == (hidden @ weight.T).argmax(dim=1).tolist()
+    assert {token // 7 for token in tokens} == set(range(8))
 
 
+def test_a_small_head_is_left_as_it_is() -> None:
+    assert fast_head(tiny_model()) is None
+
+
+@pytest.mark.parametrize("head", [Shortlist, PartedHead])
 @pytest.mark.parametrize("family", ["llama", "gemma3"])
-def test_a_model_with_a_shortlist_writes_what_it_writes_without(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_with_another_head_writes_what_it_writes_without(
+    family: str, head: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = tiny_model(family).eval()
     prompts = [[5, 6, 7, *range(20, 20 + n)] for n in (3, 9, 1)]
 
@@ -74,17 +87,17 @@ def test_a_model_with_a_shortlist_writes_what_it_writes_without(family: str, mon
 
     plain = written(prefix_decoder(model, "cpu"))
     monkeypatch.setattr(hf_head, "_LARGE", 0)
-    monkeypatch.setattr(Shortlist, "is_faster", lambda self: True)
+    monkeypatch.setattr(hf_head, "rounding_pays", lambda weight: head is Shortlist)
     network = Network(model, "cpu")
     assert network.check()
-    assert network._shortlist is not None
+    assert type(network._head) is head
     assert written(PrefixDecoder(network)) == plain
 
 
 def test_a_shortlist_that_would_choose_other_tokens_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hf_head, "_LARGE", 0)
-    monkeypatch.setattr(Shortlist, "is_faster", lambda self: True)
+    monkeypatch.setattr(hf_head, "rounding_pays", lambda weight: True)
     monkeypatch.setattr(Shortlist, "choose", lambda self, hidden: [0] * len(hidden))
     network = Network(tiny_model().eval(), "cpu")
     assert network.check()
-    assert network._shortlist is None
+    assert network._head is None
