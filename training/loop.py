@@ -31,7 +31,10 @@ from pytest_mcpbench.training.report import Evaluation, StepPoint
 from pytest_mcpbench.training.state import optimizer_tensors, restore
 
 _LOGIT_BYTES = 2 << 30
-"""What the float32 logits of one forward pass may take; with their gradients it is some four times that."""
+"""What the float32 logits of one forward pass may take at least; with their gradients it is some four times that."""
+
+_LOGIT_SHARE = 32
+"""On a GPU they may take this part of its memory: a pass that need not be split costs hardly more than half of one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +123,7 @@ class TrainingLoop:
             processes=self.accelerator.num_processes,
             rows=config.per_device_train_batch_size,
             tokens=config.micro_batch_tokens,
-            targets=max(1, _LOGIT_BYTES // (4 * self.network.config.get_text_config().vocab_size)),
+            targets=max(1, _logit_bytes(self.accelerator.device) // (4 * self._vocabulary)),
         )
         step = 0
         for epoch in range(config.num_train_epochs):
@@ -245,9 +248,19 @@ class TrainingLoop:
         tokens = sum(count for _, count in self._since_evaluation)
         return sum(loss for loss, _ in self._since_evaluation) / tokens if tokens else math.nan
 
+    @property
+    def _vocabulary(self) -> int:
+        return int(self.network.config.get_text_config().vocab_size)
+
     def _step_seed(self, step: int) -> int:
         return (self.config.seed * 1_000_003 + step) * 1_009 + int(self.accelerator.process_index)
 
     def _zero(self) -> Tally:
         device = self.accelerator.device
         return Tally(loss=torch.zeros((), device=device), grad_norm=torch.zeros((), device=device))
+
+
+def _logit_bytes(device: torch.device) -> int:
+    if device.type != "cuda":
+        return _LOGIT_BYTES
+    return max(_LOGIT_BYTES, torch.cuda.get_device_properties(device).total_memory // _LOGIT_SHARE)
