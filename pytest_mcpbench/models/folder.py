@@ -6,10 +6,12 @@ import math
 import struct
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pytest_mcpbench.core.case import Json
+from pytest_mcpbench.core.curves import REPORT_FILE
 from pytest_mcpbench.errors import ModelError
 
 FolderKind = Literal["checkpoint", "adapter", "onnx"]
@@ -23,7 +25,9 @@ TRAINING = "mcpbench_training.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "optimizer.bin", "scheduler.bin"})
 _DECIDING = frozenset({".safetensors", ".json", ".jinja", ".model", ".txt", ".onnx", ".onnx_data", ".data"})
-_NOT_DECIDING = frozenset({TRAINING, "trainer_state.json", "README.txt", "LICENSE.txt", "requirements.txt"})
+_NOT_DECIDING = frozenset(
+    {TRAINING, REPORT_FILE, "trainer_state.json", "README.txt", "LICENSE.txt", "requirements.txt"}
+)
 _MAX_HEADER_BYTES = 100_000_000
 _DTYPES = {
     64: "F64 I64 U64 C64",
@@ -103,20 +107,24 @@ def fingerprint(folder: Path, *, base: str = "") -> str:
     return total.hexdigest()
 
 
-def trained_on(folder: Path) -> tuple[str, ...]:
-    """The hashes of the rows that the model in the folder was trained on; empty where its training left none."""
-    if not (folder / TRAINING).is_file():
-        return ()
-    rows = read_json(folder / TRAINING).get("rows", {})
-    return tuple(str(found) for found in rows.values()) if isinstance(rows, dict) else ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What the training of a model recorded: the hashes of its rows, and the wire format that it was taught."""
+
+    rows: tuple[str, ...] = ()
+    format: str | None = None
 
 
-def trained_format(folder: Path) -> str | None:
-    """The wire format that the model in the folder was trained to write; None where its training left no record."""
+def trained(folder: Path) -> Trained:
+    """What the training of the model in the folder recorded; nothing where it left no record."""
     if not (folder / TRAINING).is_file():
-        return None
-    found = read_json(folder / TRAINING).get("format")
-    return found if isinstance(found, str) else None
+        return Trained()
+    facts = read_json(folder / TRAINING)
+    rows, fmt = facts.get("rows"), facts.get("format")
+    return Trained(
+        rows=tuple(map(str, rows.values())) if isinstance(rows, dict) else (),
+        format=fmt if isinstance(fmt, str) else None,
+    )
 
 
 def _decides(path: Path) -> bool:

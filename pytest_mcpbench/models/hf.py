@@ -3,6 +3,7 @@
 import warnings
 from array import array
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,7 +16,7 @@ import torch
 from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
 from pytest_mcpbench.errors import ModelError
 from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
-from pytest_mcpbench.models.folder import check_checkpoint, fingerprint, trained_format, trained_on
+from pytest_mcpbench.models.folder import check_checkpoint, fingerprint, trained
 from pytest_mcpbench.models.hf_attention import Prefix
 from pytest_mcpbench.models.hf_decode import Limits, prefix_decoder
 from pytest_mcpbench.models.hf_generate import PAD, write_rows
@@ -178,26 +179,29 @@ def load(source: Source, options: LoadOptions) -> HFModel:
     assert source.path is not None, "a source is on disk before it is loaded"
     base = source.base.path if source.base else source.path
     assert base is not None, "so is its base"
-    with _one_line(source.spec), _quiet():
+    own = source.path if source.base else base
+    # Hashing weights and reading them go on at the same time.
+    with ThreadPoolExecutor(max_workers=1) as pool, _one_line(source.spec), _quiet():
+        identity = pool.submit(lambda: fingerprint(own, base=fingerprint(base) if source.base else ""))
         tokenizer = _tokenizer(source.path if _has_tokenizer(source.path) else base)
         model = _checkpoint(base, dtype)
         if source.base:
             model = _merged(model, tokenizer, source.path)
         model = model.to(device).eval()
-    own = source.path if source.base else base
+    training = trained(own)
     weights = check_checkpoint(base) + ([own / "adapter_model.safetensors"] if source.base else [])
-    fmt = pick_format(options.fmt, tokenizer.chat_template, trained_format(source.path))
+    fmt = pick_format(options.fmt, tokenizer.chat_template, training.format)
     info = ModelInfo(
         spec=source.spec,
         kind=source.kind,
-        fingerprint=fingerprint(own, base=fingerprint(base) if source.base else ""),
+        fingerprint=identity.result(),
         size_bytes=sum(path.stat().st_size for path in weights),
         format=fmt.name,
         backend=_backend(source),
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        trained_on=trained_on(own),
+        trained_on=training.rows,
         weights=torch_weights(model),
     )
     return HFModel(model, tokenizer, PromptStyle(fmt=fmt, detail=options.tool_detail, tokenizer=tokenizer), info)

@@ -14,7 +14,7 @@ from pytest_mcpbench.core.plan import Generation, GenerationSettings, Request
 from pytest_mcpbench.core.weights import Weights
 from pytest_mcpbench.errors import McpBenchError, ModelError
 from pytest_mcpbench.models.base import LoadOptions, ModelInfo, Source, answer_key
-from pytest_mcpbench.models.folder import fingerprint, read_json, trained_format, trained_on
+from pytest_mcpbench.models.folder import fingerprint, read_json, trained
 from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.memory import row_bytes, rows_that_fit
 from pytest_mcpbench.models.onnx_facts import graph_facts
@@ -152,7 +152,8 @@ def load(source: Source, options: LoadOptions) -> OnnxModel:
     except Exception as error:  # whatever the libraries raise on loading
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_ERROR_CHARACTERS]
         raise ModelError(f"{source.spec}: could not be loaded ({reason})") from error
-    fmt = pick_format(options.fmt, tokenizer.chat_template, trained_format(folder))
+    training = trained(folder)
+    fmt = pick_format(options.fmt, tokenizer.chat_template, training.format)
     info = ModelInfo(
         spec=source.spec,
         kind=source.kind,
@@ -163,7 +164,7 @@ def load(source: Source, options: LoadOptions) -> OnnxModel:
         device="cpu" if provider == "CPUExecutionProvider" else options.device,
         dtype=opened.weights.dtype,
         parameters=opened.weights.parameters,
-        trained_on=trained_on(folder),
+        trained_on=training.rows,
         notes=("not batch-invariant: each prompt runs alone",) if opened.weights.dtype == _DYNAMIC else (),
         weights=opened.weights,
     )

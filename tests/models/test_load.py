@@ -1,14 +1,16 @@
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_mcpbench.errors import MissingExtraError, ModelError
-from pytest_mcpbench.models import load
+from pytest_mcpbench.models import load, null
 from pytest_mcpbench.models.base import LoadOptions
-from pytest_mcpbench.models.folder import check_safetensors, fingerprint, trained_on
+from pytest_mcpbench.models.folder import check_safetensors, fingerprint, trained
 from pytest_mcpbench.models.load import default_label, list_models, load_model, pick_format, resolve
 from tests.models.bad_folders import BAD_FOLDERS, adapter, checkpoint, pickled, tensors
 
@@ -166,16 +168,30 @@ def test_a_fingerprint_follows_content_and_not_place(tmp_path: Path) -> None:
     one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
     assert fingerprint(one) == fingerprint(two)
     assert fingerprint(one) != fingerprint(one, base="another")
-    (two / "trainer_state.json").write_text("{}")
+    for left in ("trainer_state.json", "mcpbench_training.json", "training_report.json"):
+        (two / left).write_text("{}")
     assert fingerprint(one) == fingerprint(two)
     (two / "tokenizer.json").write_text("{}")
     assert fingerprint(one) != fingerprint(two)
 
 
+def test_loading_collects_no_garbage_and_leaves_collection_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Watched(null.NullModel):
+        def __init__(self, *args: Any) -> None:
+            seen.append(gc.isenabled())
+            super().__init__(*args)
+
+    monkeypatch.setattr(null, "NullModel", Watched)
+    load_model(resolve("null:silent"), LoadOptions())
+    assert (seen, gc.isenabled()) == ([False], True)
+
+
 def test_training_rows_are_known_where_training_left_them(tmp_path: Path) -> None:
-    assert trained_on(tmp_path) == ()
+    assert trained(tmp_path).rows == ()
     (tmp_path / "mcpbench_training.json").write_text('{"rows": {"1": "x", "2": "y"}}')
-    assert trained_on(tmp_path) == ("x", "y")
+    assert trained(tmp_path).rows == ("x", "y")
 
 
 def test_the_format_is_the_named_one_and_native_by_default() -> None:

@@ -10,7 +10,7 @@ from pytest_mcpbench.core.case import Message, Tool, ToolCall
 from pytest_mcpbench.core.formats import get_format
 from pytest_mcpbench.core.plan import request_of
 from pytest_mcpbench.errors import ModelError
-from pytest_mcpbench.models.folder import TRAINING, trained_format
+from pytest_mcpbench.models.folder import TRAINING, trained
 from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.prompt import PromptStyle, build_prompt
 
@@ -76,6 +76,6 @@ def test_a_template_that_leaves_the_tools_out_is_an_error_with_a_way_out() -> No
 
 
 def test_training_leaves_the_format_for_evaluation(tmp_path) -> None:
-    assert trained_format(tmp_path) is None
+    assert trained(tmp_path).format is None
     (tmp_path / TRAINING).write_text(json.dumps({"format": "native"}), encoding="utf-8")
-    assert trained_format(tmp_path) == "native"
+    assert trained(tmp_path).format == "native"
