@@ -146,6 +146,7 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
         # Sharding and merging use the base up; it is loaded again if another run wants it.
         kept = base.network is not None and not sharded
         base.network = lora.remove_lora(loop.network, prepared.config) if kept else None
+        accelerator.free_memory()
 
 
 def _assemble(prepared: _Prepared, accelerator: Any, watcher: Watcher, *, sharded: bool) -> "TrainingLoop":

@@ -109,6 +109,8 @@ class TrainingLoop:
                 self._evaluate(step)
             if saves:
                 self._save()
+        # A recorded pass keeps its memory on the device for as long as there is a way to it.
+        self._passes = None
         self.course.ended = self.course.ended or "completed"
         self.course.seconds = self.clock() - self._started_s
         return self.course

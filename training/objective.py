@@ -18,6 +18,9 @@ _FEW_ON_CUDA = 512
 _PACK_TOKENS = 1024
 """Attention looks at the square of a pack's length, and each pack holds the common part once: this balances them."""
 
+_AT_ONCE = 1024
+"""Completion tokens whose losses are worked out together where no gradient is wanted."""
+
 _NO_TARGET = -100
 _COMMON, _PADDING = -1, -2
 
@@ -221,10 +224,17 @@ def loss_sum(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 def row_results(logits: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Each row's summed loss, (B,), and how many of its tokens are not the model's first choice, (B,)."""
-    losses = functional.cross_entropy(logits.float(), batch.targets, ignore_index=_NO_TARGET, reduction="none")  # (N,)
-    missed = ((logits.argmax(dim=-1) != batch.targets) & (batch.targets != _NO_TARGET)).float()  # (N,)
+    # In parts: in float32 all of them at once would take five times what the logits take in bfloat16.
+    parts = zip(logits.split(_AT_ONCE), batch.targets.split(_AT_ONCE), strict=True)
+    found = [_token_results(some, targets) for some, targets in parts]
+    losses, missed = (torch.cat(values) for values in zip(*found, strict=True))  # (N,), (N,)
     zeros = torch.zeros(batch.rows, device=logits.device)
     return zeros.index_add(0, batch.row_of, losses), zeros.index_add(0, batch.row_of, missed)
+
+
+def _token_results(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    losses = functional.cross_entropy(logits.float(), targets, ignore_index=_NO_TARGET, reduction="none")  # (n,)
+    return losses, ((logits.argmax(dim=-1) != targets) & (targets != _NO_TARGET)).float()
 
 
 def arithmetic(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:

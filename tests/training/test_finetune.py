@@ -213,6 +213,18 @@ def test_a_base_in_memory_serves_many_runs_and_stays_as_it_was(
     assert losses[0] == losses[1] == losses[2]
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="records CUDA kernels")
+def test_a_finished_run_leaves_no_memory_taken_on_the_gpu(
+    make_model: MakeModel, rows_file: Path, tmp_path: Path
+) -> None:
+    config, data = quick(make_model(hidden=32)), read_data([rows_file], [rows_file])
+    base, reserved = open_base(look_at(config.model_name)), []
+    for number in range(3):
+        run_finetuning(config, data, tmp_path / str(number), RunOptions(base=base))
+        reserved.append(torch.cuda.memory_reserved())
+    assert reserved[0] == reserved[1] == reserved[2]
+
+
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(
     make_model: MakeModel, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

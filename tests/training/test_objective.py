@@ -6,6 +6,7 @@ import pytest
 import torch
 import transformers
 
+from pytest_mcpbench.training import objective
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.encode import EncodedRow
 from pytest_mcpbench.training.lora import adapter_tensors, add_lora, merged, remove_lora, set_adapter
@@ -43,6 +44,19 @@ def test_the_loss_of_a_padded_batch_is_that_of_the_rows_alone(make_model: Callab
         assert logits.shape == (7, network.config.vocab_size)
         assert losses.tolist() == pytest.approx(reference_losses(network), rel=1e-4)
         assert loss_sum(logits, batch).item() == pytest.approx(sum(reference_losses(network)), rel=1e-4)
+
+
+def test_losses_worked_out_in_parts_are_those_of_all_at_once(
+    make_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = network_of(make_model(hidden=32))
+    batch = collate(ROWS, CPU)
+    with torch.no_grad():
+        logits = CompletionHead(network).logits(network, batch)
+    whole = row_results(logits, batch)
+    monkeypatch.setattr(objective, "_AT_ONCE", 3)
+    for found, want in zip(row_results(logits, batch), whole, strict=True):
+        assert found.tolist() == want.tolist()
 
 
 def test_a_removed_head_leaves_all_logits_to_the_model(make_model: Callable[..., Path]) -> None:
