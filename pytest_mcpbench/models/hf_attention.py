@@ -19,6 +19,19 @@ KeysValues = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
+class Masks:
+    """What the tokens opened last may not see: `own` (B, Q, N) of their row, `shared` (B, Q, P - first) of the prefix.
+
+    Both are true where hidden; `shared` is None where nothing of the prefix is. No token sees the prefix's columns
+    before `first`, so those need no scores.
+    """
+
+    own: torch.Tensor
+    shared: torch.Tensor | None = None
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Prefix:
     """Tokens, and each layer's keys and values for them, (kv heads, P, D). Layers are those that have any."""
 
@@ -49,7 +62,7 @@ class BatchCache:
         self._lengths = torch.full((rows, 1), len(prefix.ids), device=device)
         self._filled = torch.zeros(rows, 0, dtype=torch.bool, device=device)  # (B, N)
         self._positions = torch.zeros(rows, 0, dtype=torch.long, device=device)  # (B, N)
-        self._masks: dict[int | None, tuple[torch.Tensor, torch.Tensor | None]] = {}
+        self._masks: dict[int | None, Masks] = {}
 
     def open(self, filled: torch.Tensor) -> torch.Tensor:
         """The positions (B, Q) of the tokens that come next; `filled` (B, Q) is false where there is none."""
@@ -76,11 +89,8 @@ class BatchCache:
         """How many tokens the longest row has, by which models without positions of their own would count."""
         return len(self.prefix.ids) + self._columns
 
-    def masks(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What the tokens opened last may not see: (B, Q, N) of their row's own, (B, Q, P) of the prefix.
-
-        Both are true where hidden; None where nothing of the prefix is.
-        """
+    def masks(self, window: int | None) -> Masks:
+        """What the tokens opened last may not see, in a layer with that window."""
         self.windows.add(window)
         if window not in self._masks:
             self._masks[window] = self._hidden(window)
@@ -139,14 +149,16 @@ class BatchCache:
             buffer[:, :, :before] = old[: self.rows, :, :before]
         return buffer
 
-    def _hidden(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _hidden(self, window: int | None) -> Masks:
         at = self._positions[:, -self._queries :, None]  # (B, Q, 1)
         distance = at - self._positions[:, None, :]  # (B, Q, N)
         hidden = (distance < 0) | ~self._filled[:, None, :]
         if window is None or self.get_seq_length() <= window:
-            return hidden, None
-        there = torch.arange(len(self.prefix.ids), device=at.device)
-        return hidden | (distance >= window), at - there >= window
+            return Masks(hidden)
+        shared = len(self.prefix.ids)
+        first = max(0, shared - window)
+        there = torch.arange(first, shared, device=at.device)
+        return Masks(hidden | (distance >= window), at - there >= window, first)
 
 
 def _stacked(parts: Sequence[torch.Tensor], width: int) -> torch.Tensor:
@@ -185,16 +197,16 @@ def attend(
     # The heads that share keys are further queries to them: (B, kv heads, G * Q, D).
     folded = query.reshape(batch, groups, -1, size) * (size**-0.5 if scaling is None else scaling)
     prefix = shared.prefix.layers.get(module.layer_idx)
-    hidden, prefix_hidden = shared.masks(options.get("sliding_window"))
-    scores = _masked(_capped(folded @ key.transpose(2, 3), softcap), hidden)
+    masks = shared.masks(options.get("sliding_window"))
+    scores = _masked(_capped(folded @ key.transpose(2, 3), softcap), masks.own)
     if prefix is not None:
-        found = _capped(_together(folded, prefix[0].transpose(1, 2)), softcap)
-        scores = torch.cat([_masked(found, prefix_hidden), scores], dim=-1)  # (B, kv heads, G * Q, P + N)
+        found = _capped(_together(folded, prefix[0][:, masks.first :].transpose(1, 2)), softcap)
+        scores = torch.cat([_masked(found, masks.shared), scores], dim=-1)  # (B, kv heads, G * Q, P - first + N)
     weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
     own = key.shape[2]
     out = weights[..., -own:] @ value
     if prefix is not None:
-        out += _together(weights[..., :-own], prefix[1])
+        out += _together(weights[..., :-own], prefix[1][:, masks.first :])
     return out.reshape(batch, heads, queries, -1).transpose(1, 2).contiguous(), None
 
 

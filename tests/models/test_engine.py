@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -213,8 +214,12 @@ def test_a_stream_out_of_memory_goes_on_with_fewer_rows() -> None:
     assert model.batches == [list("abcde"), list("cde"), list("cde")]
 
 
-@pytest.mark.parametrize(("device", "size"), [("cuda:1", 64), ("cpu", 64), ("", 100), ("tpu", 32)])
-def test_the_size_of_a_batch_suits_the_device(device: str, size: int) -> None:
+@pytest.mark.parametrize(
+    ("device", "dtype", "size"),
+    [("cuda:1", "bfloat16", 64), ("cpu", "int8", 64), ("cpu", "float32", 128), ("", "", 150), ("tpu", "", 32)],
+)
+def test_the_size_of_a_batch_suits_the_device(device: str, dtype: str, size: int) -> None:
     model = FakeModel(device=device)
-    run(model, [str(n) for n in range(100)])
+    model.info = replace(model.info, dtype=dtype)
+    run(model, [str(n) for n in range(150)])
     assert max(map(len, model.batches)) == size

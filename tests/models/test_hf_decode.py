@@ -10,7 +10,7 @@ from hypothesis import given, settings  # noqa: E402  # behind the importorskip
 from hypothesis import strategies as st  # noqa: E402
 
 from pytest_mcpbench.models import hf_decode  # noqa: E402
-from pytest_mcpbench.models.hf_attention import Prefix  # noqa: E402
+from pytest_mcpbench.models.hf_attention import BatchCache, Prefix  # noqa: E402
 from pytest_mcpbench.models.hf_decode import Limits, PrefixDecoder, prefix_decoder, runs_of_like_length  # noqa: E402
 from tests.models.tiny import FAMILIES, tiny_model  # noqa: E402
 
@@ -92,6 +92,20 @@ def test_any_mix_of_lengths_in_a_sliding_window_is_exact(shared: int, rests: lis
     lengths = [n for _, n in rests]
     expected = [alone("gemma3", prompt, n) for prompt, n in zip(prompts, lengths, strict=True)]
     assert written(opened("gemma3"), prompts, lengths, rows)[0] == expected
+
+
+def test_what_no_token_can_see_of_the_prefix_is_left_out() -> None:
+    held = BatchCache(Prefix(tuple(range(40))), 2, "cpu")
+    positions = held.open(torch.ones(2, 3, dtype=torch.bool))
+    masks, everything = held.masks(16), held.masks(None)
+    assert (everything.shared, everything.first) == (None, 0)
+    assert masks.shared is not None
+    columns = range(masks.first, 40)
+    for row, queries in enumerate(positions.tolist()):
+        for query, at in enumerate(queries):
+            seen = [column for column, out in zip(columns, masks.shared[row, query].tolist(), strict=True) if not out]
+            assert seen == [column for column in range(40) if at - column < 16]
+    assert len(columns) == 16
 
 
 def test_a_long_prompt_read_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
