@@ -225,7 +225,7 @@ def loss_sum(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
 def row_results(logits: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Each row's summed loss, (B,), and how many of its tokens are not the model's first choice, (B,)."""
     # In parts: in float32 all of them at once would take five times what the logits take in bfloat16.
-    parts = zip(logits.split(_AT_ONCE), batch.targets.split(_AT_ONCE), strict=True)
+    parts = zip(torch.split(logits, _AT_ONCE), torch.split(batch.targets, _AT_ONCE), strict=True)
     found = [_token_results(some, targets) for some, targets in parts]
     losses, missed = (torch.cat(values) for values in zip(*found, strict=True))  # (N,), (N,)
     zeros = torch.zeros(batch.rows, device=logits.device)
