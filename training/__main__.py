@@ -50,8 +50,8 @@ def _sweep(args: Sequence[str]) -> None:
     flags = parse_sweep(args)
     values = grid_values(flags.grid)
     final = CaseReader(shipped_tools=shipped_tools()).read(flags.final_cases) if flags.final_cases else []
-    data = _checked_data(flags)
     console = Console(stderr=True)
+    data = _checked_data(flags, console)
     opened = open_sweep(flags.config, data, flags.output, base_name=flags.base_name)
     left = 0
     if flags.sampler == "grid":
@@ -69,9 +69,9 @@ def _sweep(args: Sequence[str]) -> None:
 
 def _finetune(args: Sequence[str]) -> None:
     flags = parse_finetune(args)
-    data = _checked_data(flags)
     # Only one of several processes speaks.
     console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
+    data = _checked_data(flags, console)
     with Shown(console, title="finetune") as shown:
         options = RunOptions(base_name=flags.base_name, merge=flags.merge, watcher=Silent() if console.quiet else shown)
         report = run_finetuning(flags.config, data, flags.output, options)
@@ -85,15 +85,18 @@ def _finetune(args: Sequence[str]) -> None:
     )
 
 
-def _checked_data(flags: FinetuneFlags | SweepFlags) -> TrainingData:
+def _checked_data(flags: FinetuneFlags | SweepFlags, console: Console) -> TrainingData:
     """The rows, fit to train on and free of the shipped benchmark's cases. Raises TrainingError for others.
 
     A model that cannot be trained is refused first.
     """
     look_at(flags.config.model_name)  # before the rows, of which there may be many
-    data = read_data(flags.data, flags.validation, split=flags.config.validation_split, seed=flags.config.seed)
-    benchmark = CaseReader(shipped_tools=shipped_tools()).read([shipped_tools().parent / "cases"])
-    require_fit(check_data(data.train, benchmark))
+    # A hundred thousand rows take half a minute.
+    with console.status("reading rows"):
+        data = read_data(flags.data, flags.validation, split=flags.config.validation_split, seed=flags.config.seed)
+    with console.status(f"comparing {len(data.train)} rows with the benchmark's cases"):
+        benchmark = CaseReader(shipped_tools=shipped_tools()).read([shipped_tools().parent / "cases"])
+        require_fit(check_data(data.train, benchmark))
     return data
 
 

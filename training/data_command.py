@@ -48,7 +48,9 @@ def check(
     """Say whether rows are fit to train on; exit code 1 if they are not."""
     tokenizer = open_base(look_at(model)).tokenizer if model else None
     benchmark = CaseReader(shipped_tools=shipped_tools()).read(cases) if cases else _shipped_cases()
-    report = check_data(paths, benchmark, tokenizer, max_seq_length)
+    # A hundred thousand rows take a minute.
+    with Console(stderr=True).status("checking rows"):
+        report = check_data(paths, benchmark, tokenizer, max_seq_length)
     for line in report.lines():
         typer.echo(line)
     if not report.ok:
