@@ -34,7 +34,7 @@ _LOGIT_BYTES = 2 << 30
 """What the float32 logits of one forward pass may take at least; with their gradients it is some four times that."""
 
 _LOGIT_SHARE = 32
-"""On a GPU they may take this part of its memory: a pass that need not be split costs hardly more than half of one."""
+"""On a GPU they may take this part of its memory: a pass of 64 rows took 1.5 times one of 32 (Gemma 3 270M)."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -109,8 +109,7 @@ def default_label(spec: str) -> str:
 
 def load_model(source: Source, options: LoadOptions) -> Model:
     """The model, ready to generate. Raises ModelError for a model that cannot be loaded after all."""
-    with _no_collection():
-        model = _load(source, options)
+    model = _load(source, options)
     model.info = replace(model.info, prompt=prompt_digest(model.style))
     return model
 
@@ -119,7 +118,7 @@ def load_model(source: Source, options: LoadOptions) -> Model:
 def _no_collection() -> Iterator[None]:
     """Without garbage collection: importing and reading make millions of objects and no garbage worth looking for.
 
-    Looking for it takes a fifth of the time that a small model needs to load.
+    Looking for it takes a fifth of the time that a small model needs to load. Making a model is another matter.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -137,15 +136,17 @@ def _load(source: Source, options: LoadOptions) -> Model:
     if source.kind == "replay":
         path, label = replay.split_label(source.spec.partition(":")[2])
         return replay.ReplayModel(source.spec, replay.read_recording(path, label), style)
-    if source.kind == "onnx" or demo.quantization_of(source):
-        # Here, not above: this import brings numpy, and loading brings transformers.
-        from pytest_mcpbench.models import onnx  # noqa: PLC0415
+    ready = on_disk(source, options)
+    with _no_collection():
+        if source.kind == "onnx" or demo.quantization_of(source):
+            # Here, not above: this import brings numpy, and loading brings transformers.
+            from pytest_mcpbench.models import onnx  # noqa: PLC0415
 
-        return onnx.load(on_disk(source, options), options)
-    # Here, not above: this import brings torch and transformers.
-    from pytest_mcpbench.models import hf  # noqa: PLC0415
+            return onnx.load(ready, options)
+        # Here, not above: this import brings torch and transformers.
+        from pytest_mcpbench.models import hf  # noqa: PLC0415
 
-    return hf.load(on_disk(source, options), options)
+        return hf.load(ready, options)
 
 
 def on_disk(source: Source, options: LoadOptions) -> Source:

@@ -3,15 +3,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from pytest_mcpbench.core.formats import get_format
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 from pytest_mcpbench.models import load, null
-from pytest_mcpbench.models.base import LoadOptions
+from pytest_mcpbench.models.base import LoadOptions, Source
 from pytest_mcpbench.models.folder import check_safetensors, fingerprint, trained
 from pytest_mcpbench.models.load import default_label, list_models, load_model, pick_format, resolve
+from pytest_mcpbench.models.prompt import PromptStyle
 from tests.models.bad_folders import BAD_FOLDERS, adapter, checkpoint, pickled, tensors
 
 MESSAGES = dict(
@@ -175,17 +176,21 @@ def test_a_fingerprint_follows_content_and_not_place(tmp_path: Path) -> None:
     assert fingerprint(one) != fingerprint(two)
 
 
-def test_loading_collects_no_garbage_and_leaves_collection_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_collects_no_garbage_but_making_a_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    class Watched(null.NullModel):
-        def __init__(self, *args: Any) -> None:
-            seen.append(gc.isenabled())
-            super().__init__(*args)
+    def made(source: Source, options: LoadOptions) -> Source:
+        seen.append(gc.isenabled())
+        return source
 
-    monkeypatch.setattr(null, "NullModel", Watched)
-    load_model(resolve("null:silent"), LoadOptions())
-    assert (seen, gc.isenabled()) == ([False], True)
+    def loaded(source: Source, options: LoadOptions) -> null.NullModel:
+        seen.append(gc.isenabled())
+        return null.NullModel("silent", PromptStyle(fmt=get_format("native")))
+
+    monkeypatch.setattr(load, "on_disk", made)
+    monkeypatch.setattr(pytest.importorskip("pytest_mcpbench.models.hf"), "load", loaded)
+    load_model(Source(spec="here", kind="checkpoint", default_label="here"), LoadOptions())
+    assert [*seen, gc.isenabled()] == [True, False, True]
 
 
 def test_training_rows_are_known_where_training_left_them(tmp_path: Path) -> None:
