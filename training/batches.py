@@ -51,19 +51,32 @@ class Split:
 def share_of_step(
     rows: Sequence[int], lengths: Sequence[int], completion_lengths: Sequence[int], split: Split
 ) -> StepPlan:
-    """What one process does of a step's rows. A process that no row is left for gets an empty micro batch."""
+    """What one process does of a step's rows.
+
+    Every process has as many micro batches, empty ones where it runs out of rows: where they share the weights they
+    gather them together in each pass, and one that made fewer passes would leave the others waiting.
+    """
+    shares = [
+        _micro_batches(rows[rank :: split.processes], lengths, completion_lengths, split)
+        for rank in range(split.processes)
+    ]
+    mine = shares[split.rank]
+    empty: list[tuple[int, ...]] = [()] * (max(map(len, shares)) - len(mine))
+    return StepPlan(micro_batches=(*mine, *empty), tokens=sum(completion_lengths[row] for row in rows))
+
+
+def _micro_batches(
+    rows: Sequence[int], lengths: Sequence[int], completion_lengths: Sequence[int], split: Split
+) -> list[tuple[int, ...]]:
     batches: list[list[int]] = [[]]
-    for row in rows[split.rank :: split.processes]:
+    for row in rows:
         width = max(lengths[row] for row in (*batches[-1], row))
         targets = sum(completion_lengths[row] for row in (*batches[-1], row))
         full = len(batches[-1]) == split.rows or width * (len(batches[-1]) + 1) > split.tokens
         if batches[-1] and (full or targets > split.targets):
             batches.append([])
         batches[-1].append(row)
-    return StepPlan(
-        micro_batches=tuple(tuple(batch) for batch in batches),
-        tokens=sum(completion_lengths[row] for row in rows),
-    )
+    return [tuple(batch) for batch in batches]
 
 
 def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:

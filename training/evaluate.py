@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from pytest_mcpbench.training.batches import batches_by_length
 from pytest_mcpbench.training.encode import EncodedRow
 from pytest_mcpbench.training.lora import merged
 from pytest_mcpbench.training.objective import CompletionHead, arithmetic, row_results
+
+_MANY = 1 << 20
+"""Rows beyond any batch."""
 
 _COLUMNS = ("loss", "generated", "attempted", "detected", "parsed", "correct", "parameters")
 
@@ -57,7 +60,7 @@ class Evaluator:
         mine = range(0 if self.sharded else self.accelerator.process_index, len(cases), processes)
         table = torch.zeros(len(cases), len(_COLUMNS), dtype=torch.float64)
         self.model.eval()
-        with nullcontext() if self.sharded else merged(self.model), torch.inference_mode():
+        with self._weights(), torch.inference_mode():
             missed = self._read(mine, rows, table)
             missed |= {at for at in mine if self._would_be_cut(cases[at], rows[at])}
             self._score_exact([at for at in mine if at not in missed], cases, table)
@@ -71,6 +74,12 @@ class Evaluator:
             losses=tuple(table[:, 0].tolist()),
             generated=int(table[:, 1].sum()),
         )
+
+    def _weights(self) -> AbstractContextManager[None]:
+        """The adapter merged in; where processes share the weights, as in training and in step with each other."""
+        if not self.sharded:
+            return merged(self.model)
+        return _in_step(self.model.get_output_embeddings())
 
     def _read(self, mine: Sequence[int], rows: Sequence[EncodedRow], table: torch.Tensor) -> set[int]:
         """The rows that greedy decoding would answer in other words; fills in every row's loss."""
@@ -106,7 +115,8 @@ class Evaluator:
         info = ModelInfo(spec="training", kind="adapter", fingerprint="", device=str(self.accelerator.device))
         context = arithmetic(self.accelerator.device, self.dtype) if self.sharded else nullcontext()
         with _own_generation_config(network), context:
-            writer = HFModel(network, self.tokenizer, self.style, info)
+            writer = _Writer(network, self.tokenizer, self.style, info)
+            writer.accelerator = self.accelerator if self.sharded else None
             stream = generate(writer, requests, self.settings, cache=None, on_batch=None)
             texts = {request.key: answer for request, answer in stream}
         for at, case, request in zip(indices, chosen, requests, strict=True):
@@ -119,6 +129,36 @@ class Evaluator:
         result = score(case, fmt.parse(text, case.tools), reason)
         flags = (result.attempted, result.detected, result.parsed, result.correct, result.parameters)
         return torch.tensor([float(bool(flag)) for flag in flags], dtype=torch.float64)
+
+
+class _Writer(HFModel):
+    """Writes with the model in training; with the `accelerator` of processes that share the weights, in step."""
+
+    accelerator: Any = None
+
+    def rows_that_fit(self, longest: int, shared: int) -> int:
+        """How many rows fit: the same number for all processes, since all gather the weights in each pass."""
+        fits = super().rows_that_fit(longest, shared)
+        if self.accelerator is None:
+            return fits
+        mine = torch.tensor([min(fits, _MANY)], device=self.accelerator.device)
+        return int(self.accelerator.gather(mine).min())
+
+
+@contextmanager
+def _in_step(head: Any) -> Iterator[None]:
+    """All processes go by the logits of the first: one that rounded another way would soon gather weights alone."""
+
+    def shared(module: Any, inputs: Any, logits: torch.Tensor) -> torch.Tensor:
+        logits = logits.contiguous()
+        torch.distributed.broadcast(logits, 0)
+        return logits
+
+    handle = head.register_forward_hook(shared)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

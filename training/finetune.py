@@ -131,10 +131,10 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
     from pytest_mcpbench.training import lora  # noqa: PLC0415
 
     accelerator = accelerate.Accelerator(mixed_precision="no")
+    sharded = _shards(accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         prepared.folder.begin(asdict(prepared.config))
-    sharded = accelerator.distributed_type == accelerate.DistributedType.FSDP
     loop = _assemble(prepared, accelerator, watcher if accelerator.is_main_process else Silent(), sharded=sharded)
     if prepared.resumes:
         loop.resume()
@@ -149,6 +149,17 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
         accelerator.free_memory()
 
 
+def _shards(accelerator: Any) -> bool:
+    """Whether processes share the weights. Raises TrainingError for a way of sharing that the loop does not know."""
+    kind = accelerator.distributed_type.value
+    if kind in ("DEEPSPEED", "MEGATRON_LM") or (kind == "FSDP" and not accelerator.is_fsdp2):
+        raise TrainingError(
+            f"accelerate is set to {kind}{' version 1' if kind == 'FSDP' else ''}; finetune shares a step's rows "
+            "between processes, or the weights too with FSDP version 2 (fsdp_version: 2)"
+        )
+    return bool(kind == "FSDP")
+
+
 def _assemble(prepared: _Prepared, accelerator: Any, watcher: Watcher, *, sharded: bool) -> "TrainingLoop":
     """The loop and its parts: network with LoRA, output hook, optimizer, evaluator."""
     import torch  # noqa: PLC0415
@@ -160,7 +171,9 @@ def _assemble(prepared: _Prepared, accelerator: Any, watcher: Watcher, *, sharde
 
     config, base, device = prepared.config, prepared.base, accelerator.device
     dtype = _dtype(config.dtype, device)
-    network = lora.add_lora(base.load(dtype, device), config, one_dtype=sharded)
+    # Weights that no GPU holds whole go from main memory to all of them, a layer at a time.
+    place = torch.device("cpu") if sharded else device
+    network = lora.add_lora(base.load(dtype, place), config)
     weights, fused = list(lora.trainable(network).values()), device.type == "cuda" and not sharded
     made = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
     head = CompletionHead(network)
@@ -199,11 +212,21 @@ def _write(prepared: _Prepared, loop: "TrainingLoop", report: TrainingReport, *,
     best = folder.load_best()
     write_records(folder.path, report, prepared.train, prepared.data.files)
     if merge:
-        lora.set_adapter(loop.network, best)
         base.network = None
-        write_merged(loop.network, base.tokenizer, folder.path, folder.path / TRAINING)
+        network = loop.network if not loop.evaluator.sharded else _whole_network(prepared, loop.dtype)
+        lora.set_adapter(network, best)
+        write_merged(network, base.tokenizer, folder.path, folder.path / TRAINING)
     write_adapter(folder.path, best, prepared.config, lora.target_modules(loop.network), base.name)
     folder.finish()
+
+
+def _whole_network(prepared: _Prepared, dtype: "torch.dtype") -> Any:
+    """The model with LoRA on, in this process's main memory: what processes share cannot be merged by one of them."""
+    import torch  # noqa: PLC0415
+
+    from pytest_mcpbench.training import lora  # noqa: PLC0415
+
+    return lora.add_lora(prepared.base.load(dtype, torch.device("cpu")), prepared.config)
 
 
 @contextmanager

@@ -13,11 +13,10 @@ from pytest_mcpbench.training.config import MCPFineTuningConfig
 _ADAPTER = "default"
 
 
-def add_lora(network: Any, config: MCPFineTuningConfig, *, one_dtype: bool = False) -> Any:
+def add_lora(network: Any, config: MCPFineTuningConfig) -> Any:
     """The network with trainable LoRA matrices on all its linear layers but the output layer; the rest is frozen.
 
-    The matrices are float32 for the optimizer's sake, whatever the network is; with `one_dtype` they are of the
-    network's type, as sharding (FSDP) demands. Their start is decided by the seed.
+    The matrices are float32 for the optimizer's sake, whatever the network is. Their start is decided by the seed.
     """
     torch.manual_seed(config.seed)
     settings = peft.LoraConfig(
@@ -28,7 +27,7 @@ def add_lora(network: Any, config: MCPFineTuningConfig, *, one_dtype: bool = Fal
         bias="none",
         task_type="CAUSAL_LM",
     )
-    model = peft.get_peft_model(network, settings, autocast_adapter_dtype=not one_dtype)
+    model = peft.get_peft_model(network, settings)
     for layer in _lora_layers(model):
         # Autocast brings the matrices to the input's type; PEFT would widen every input first, only to narrow it again.
         layer.cast_input_dtype_enabled = False

@@ -8,9 +8,15 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
+import accelerate
 import pytest
+import torch
+from accelerate import DistributedType
+from safetensors.torch import load_file
 
+from pytest_mcpbench.errors import TrainingError
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
 from pytest_mcpbench.training.progress import Silent
@@ -26,13 +32,34 @@ SCRIPT = """
     from pytest_mcpbench.training.progress import Silent
     from pytest_mcpbench.training.rows import read_data
 
+    if "SHARE" in os.environ:
+        # Accelerate turns FSDP on for accelerators alone; PyTorch shares weights over processors just as well.
+        from accelerate.state import AcceleratorState
+        from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+        begin = AcceleratorState.__init__
+
+        def share(self, *args, **kwargs):
+            begin(self, *args, **kwargs)
+            self.distributed_type = DistributedType.FSDP
+            self.fsdp_plugin = FullyShardedDataParallelPlugin(
+                fsdp_version=2,
+                auto_wrap_policy="transformer_based_wrap",
+                transformer_cls_names_to_wrap=["LlamaDecoderLayer"],
+                reshard_after_forward=True,
+                state_dict_type="FULL_STATE_DICT",
+            )
+
+        AcceleratorState.__init__ = share
+
     class Plug(Silent):
         def step(self, step, total):
             if step == int(os.environ.get("KILL_AT", "0")):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     config, rows, output = (Path(word) for word in sys.argv[1:])
-    run_finetuning(load_config(config), read_data([rows], [rows]), output, RunOptions(watcher=Plug()))
+    merge = "MERGE" in os.environ
+    run_finetuning(load_config(config), read_data([rows], [rows]), output, RunOptions(watcher=Plug(), merge=merge))
 """
 
 
@@ -70,29 +97,28 @@ def test_a_killed_process_is_taken_up_by_the_next(make_model: MakeModel, rows_fi
     assert not (tmp_path / "out" / "unfinished").exists()
 
 
-def test_two_processes_take_the_steps_that_one_takes(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
-    # 29 rows in steps of 8: the last step of an epoch has 5, an odd number to share.
-    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4)
-    alone = run_finetuning(config, read_data([rows_file], [rows_file]), tmp_path / "alone")
+def run_two(config: MCPFineTuningConfig, rows: Path, output: Path, **environment: str) -> list[str]:
+    """What two processes, of which each does its part of the run, say on stderr once both are through."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    together = [
-        start(
-            config,
-            rows_file,
-            tmp_path / "both",
-            RANK=str(rank),
-            LOCAL_RANK=str(rank),
-            WORLD_SIZE="2",
-            MASTER_ADDR="127.0.0.1",
-            MASTER_PORT=port,
-            ACCELERATE_USE_CPU="true",
-        )
-        for rank in range(2)
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    processes = [
+        start(config, rows, output, RANK=str(rank), LOCAL_RANK=str(rank), **shared, **environment) for rank in range(2)
     ]
-    errors = [process.communicate(timeout=240)[1] for process in together]
-    assert [process.returncode for process in together] == [0, 0], errors
+    errors = [process.communicate(timeout=240)[1] for process in processes]
+    return [error for process, error in zip(processes, errors, strict=True) if process.returncode]
+
+
+@pytest.mark.parametrize("sharing", [{}, {"SHARE": "1"}], ids=["ddp", "fsdp"])
+def test_two_processes_take_the_steps_that_one_takes(
+    make_model: MakeModel, rows_file: Path, tmp_path: Path, sharing: dict[str, str]
+) -> None:
+    # 29 rows in steps of 8: the last step of an epoch has 5, an odd number to share.
+    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4)
+    data = read_data([rows_file], [rows_file])
+    alone = run_finetuning(config, data, tmp_path / "alone", RunOptions(merge=True))
+    assert not run_two(config, rows_file, tmp_path / "both", MERGE="1", **sharing)
     both = read_report(tmp_path / "both")
     assert both.machine.processes == 2
     for one, two in zip(alone.points, both.points, strict=True):
@@ -100,3 +126,25 @@ def test_two_processes_take_the_steps_that_one_takes(make_model: MakeModel, rows
         assert two.grad_norm == pytest.approx(one.grad_norm, rel=1e-2)
     assert [e.tool for e in both.evaluations] == [e.tool for e in alone.evaluations]
     assert [e.eval_loss for e in both.evaluations] == pytest.approx([e.eval_loss for e in alone.evaluations], rel=1e-3)
+    one, two = (load_file(tmp_path / name / "merged" / "model.safetensors") for name in ("alone", "both"))
+    torch.testing.assert_close(two, one, rtol=1e-2, atol=1e-3)
+
+
+def test_what_processes_share_is_taken_up_by_the_next(make_model: MakeModel, rows_file: Path, tmp_path: Path) -> None:
+    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4)
+    assert not run_two(config, rows_file, tmp_path / "whole", SHARE="1")
+    assert run_two(config, rows_file, tmp_path / "both", SHARE="1", KILL_AT="6")
+    assert not run_two(config, rows_file, tmp_path / "both", SHARE="1")
+    whole, both = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "both"))
+    torch.testing.assert_close(both, whole, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED])
+def test_a_way_of_sharing_that_is_not_known_is_refused(
+    make_model: MakeModel, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: DistributedType
+) -> None:
+    other = SimpleNamespace(distributed_type=kind, is_fsdp2=False)
+    monkeypatch.setattr(accelerate, "Accelerator", lambda **_: other)
+    with pytest.raises(TrainingError, match=rf"accelerate is set to {kind.value}.*fsdp_version: 2"):
+        run_finetuning(quick(make_model(hidden=32)), read_data([rows_file], [rows_file]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
