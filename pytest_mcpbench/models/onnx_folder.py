@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,14 +13,29 @@ from filelock import FileLock, Timeout
 from pytest_mcpbench.errors import MissingExtraError, ModelError
 
 _MODULES = ("onnx", "onnxruntime", "torch", "transformers", "safetensors")
+_OLDEST = (1, 32)
+"""The first ONNX Runtime whose GroupQueryAttention takes each row's number of new tokens, its input 17."""
+
 _MEMINFO = Path("/proc/meminfo")
 
 
 def need_exporter(spec: str) -> None:
-    """Nothing, if everything that exporting takes is installed; else raises MissingExtraError."""
+    """Nothing, if everything that exporting takes is installed; else raises MissingExtraError or ModelError."""
     missing = [name for name in _MODULES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(f"{spec}: exporting needs {', '.join(missing)}: pip install 'pytest-mcpbench[onnx]'")
+    need_runtime(spec)
+
+
+def need_runtime(spec: str) -> None:
+    """Nothing, if this ONNX Runtime can run graphs of the project's own making; else raises ModelError."""
+    found: str = import_module("onnxruntime").__version__
+    if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise ModelError(
+            f"{spec}: ONNX Runtime {found} cannot run its graph, which takes {oldest} or later: "
+            f"pip install 'onnxruntime>={oldest}'"
+        )
 
 
 def check_output(folder: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcpbench.errors import ModelError
+from pytest_mcpbench.models.onnx_folder import need_runtime
 from pytest_mcpbench.models.onnx_format import GRAPH, MAX_LENGTH
 from pytest_mcpbench.models.prefix import common_prefix
 
@@ -252,6 +253,7 @@ def _worth(length: int) -> int:
 
 def open_graph(folder: Path, options: SessionOptions) -> Graph:
     """The graph in the folder, loaded. Raises ModelError if it cannot be run here or is of somebody else's making."""
+    need_runtime(str(folder))
     session = open_session(folder / GRAPH, options)
     notes = session.get_modelmeta().custom_metadata_map
     if MAX_LENGTH not in notes:

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra hf")
-pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 peft = pytest.importorskip("peft", reason="needs the extra hf")
 
 from filelock import FileLock  # noqa: E402  # behind the importorskip
 
 from pytest_mcpbench.errors import MissingExtraError, ModelError, OptionError  # noqa: E402
 from pytest_mcpbench.models import onnx_folder  # noqa: E402
+from pytest_mcpbench.models.base import LoadOptions  # noqa: E402
 from pytest_mcpbench.models.folder import TRAINING  # noqa: E402
-from pytest_mcpbench.models.load import resolve  # noqa: E402
+from pytest_mcpbench.models.load import load_model, resolve  # noqa: E402
 from pytest_mcpbench.models.onnx_folder import unfinished  # noqa: E402
 from pytest_mcpbench.models.onnx_format import GRAPH, RECIPE  # noqa: E402
 from pytest_mcpbench.models.onnx_session import Decoder, SessionOptions, open_graph  # noqa: E402
@@ -187,6 +188,20 @@ def test_a_missing_package_is_named_with_its_extra(
     monkeypatch.setattr(onnx_folder, "find_spec", lambda name: None if name == "onnx" else name)
     with pytest.raises(MissingExtraError, match=r"exporting needs onnx: pip install 'pytest-mcpbench\[onnx\]'"):
         run(checkpoint, tmp_path / "out")
+
+
+def test_an_older_onnx_runtime_is_told_of_before_and_after_an_export(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(checkpoint, tmp_path / "made")
+    monkeypatch.setattr(onnxruntime, "__version__", "1.31.1")
+    told = r"ONNX Runtime 1\.31\.1 cannot run its graph.*pip install 'onnxruntime>=1\.32'"
+    with pytest.raises(ModelError, match=told):
+        run(checkpoint, tmp_path / "out")
+    with pytest.raises(ModelError, match=told):
+        load_model(resolve(str(tmp_path / "made")), LoadOptions())
+    monkeypatch.setattr(onnxruntime, "__version__", "2.0.0")
+    load_model(resolve(str(tmp_path / "made")), LoadOptions()).close()
 
 
 def test_an_export_that_fails_leaves_no_folder(tmp_path: Path) -> None:
