@@ -12,6 +12,7 @@ from pytest_mcpbench.models.base import Source
 from pytest_mcpbench.models.folder import read_json
 from pytest_mcpbench.models.load import pick_format, resolve
 from pytest_mcpbench.models.prompt import PromptStyle
+from pytest_mcpbench.models.quiet import quiet
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.encode import EncodedRow, encode_rows
 
@@ -93,7 +94,8 @@ def open_base(source: Source, name: str | None = None) -> BaseModel:
         check_causal(folder)
     try:
         tokenizer_class: Any = transformers.AutoTokenizer
-        tokenizer = tokenizer_class.from_pretrained(folder, trust_remote_code=False)
+        with quiet():
+            tokenizer = tokenizer_class.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise TrainingError(f"{source.spec}: its tokenizer cannot be loaded ({_line(error)})") from error
     return BaseModel(folder=folder, name=name or source.spec, tokenizer=tokenizer)
@@ -104,9 +106,10 @@ def _load_network(folder: Path, dtype: "torch.dtype") -> Any:
 
     model_class: Any = transformers.AutoModelForCausalLM
     try:
-        network, loaded = model_class.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-        )
+        with quiet():
+            network, loaded = model_class.from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise TrainingError(f"{folder}: cannot be loaded as a causal language model ({_line(error)})") from error
     if missing := sorted(map(str, loaded["missing_keys"])):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_mcpbench.core.case import Case
 from pytest_mcpbench.core.overlap import row_hash
 from pytest_mcpbench.models.folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, TRAINING
+from pytest_mcpbench.models.quiet import quiet
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.report import TrainingReport, write_report, write_text
 from pytest_mcpbench.training.rows import DataFile
@@ -80,8 +81,9 @@ def write_merged(model: Any, tokenizer: Any, folder: Path, facts: Path) -> Path:
     """The folder of a checkpoint that holds base and adapter in one. The model is used up by it."""
     target = folder / MERGED
     network = model.merge_and_unload()
-    network.save_pretrained(target, safe_serialization=True)
-    tokenizer.save_pretrained(target)
+    with quiet():
+        network.save_pretrained(target, safe_serialization=True)
+        tokenizer.save_pretrained(target)
     write_text(target / TRAINING, facts.read_text(encoding="utf-8"))
     return target
 

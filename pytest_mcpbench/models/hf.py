@@ -23,6 +23,7 @@ from pytest_mcpbench.models.hf_generate import PAD, write_rows
 from pytest_mcpbench.models.load import pick_format
 from pytest_mcpbench.models.memory import row_bytes, rows_that_fit
 from pytest_mcpbench.models.prompt import Prompt, PromptStyle, build_prompt, encode_prompt
+from pytest_mcpbench.models.quiet import quiet
 from pytest_mcpbench.models.stops import OnToken, Row, end_tokens
 from pytest_mcpbench.models.weight_facts import torch_weights
 
@@ -181,7 +182,7 @@ def load(source: Source, options: LoadOptions) -> HFModel:
     assert base is not None, "so is its base"
     own = source.path if source.base else base
     # Hashing weights and reading them go on at the same time.
-    with ThreadPoolExecutor(max_workers=1) as pool, _one_line(source.spec), _quiet():
+    with ThreadPoolExecutor(max_workers=1) as pool, _one_line(source.spec), quiet():
         identity = pool.submit(lambda: fingerprint(own, base=fingerprint(base) if source.base else ""))
         tokenizer = _tokenizer(source.path if _has_tokenizer(source.path) else base)
         model = _checkpoint(base, dtype)
@@ -276,22 +277,3 @@ def _one_line(spec: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:_ERROR_CHARACTERS]
         raise ModelError(f"{spec}: could not be loaded ({reason})") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars and no advice of the library's own between a test run's lines; its settings are as before afterwards.
-
-    Nothing that matters is lost: weights that are missing are asked for and refused, and 4.57 warns of a wrong
-    pattern in every tokenizer that lies in a local folder.
-    """
-    logging = transformers.utils.logging
-    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if shown:
-            logging.enable_progress_bar()
