@@ -75,6 +75,7 @@ def _finetune(args: Sequence[str]) -> None:
     with Shown(console, title="finetune") as shown:
         options = RunOptions(base_name=flags.base_name, merge=flags.merge, watcher=Silent() if console.quiet else shown)
         report = run_finetuning(flags.config, data, flags.output, options)
+    _part_from_others()
     best = report.best
     _say(
         console,
@@ -83,6 +84,14 @@ def _finetune(args: Sequence[str]) -> None:
         f"of {best.tool.n} validation rows, eval loss {best.eval_loss:.4f}; "
         f"next: pytest --mcp-model={flags.output}",
     )
+
+
+def _part_from_others() -> None:
+    """Close the connections to other processes, if there are any: PyTorch warns of those that are left open."""
+    # Here, not above: it is loaded by now, and the checks before do without.
+    import accelerate  # noqa: PLC0415
+
+    accelerate.PartialState().destroy_process_group()
 
 
 def _checked_data(flags: FinetuneFlags | SweepFlags, console: Console) -> TrainingData:

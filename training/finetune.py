@@ -6,13 +6,10 @@ completion tokens alone, evaluation scores what the model writes, and a run resu
 """
 
 import hashlib
-import os
-import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +21,16 @@ from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.course import Sets, Watcher
 from pytest_mcpbench.training.export import write_adapter, write_merged, write_records
 from pytest_mcpbench.training.folder import RunFolder
+from pytest_mcpbench.training.machine import machine_of, run_dtype, shares_weights
 from pytest_mcpbench.training.monitor import indicators
 from pytest_mcpbench.training.progress import Silent
-from pytest_mcpbench.training.report import Machine, TrainingReport
+from pytest_mcpbench.training.report import TrainingReport
 from pytest_mcpbench.training.rows import TrainingData, rows_for
 
 if TYPE_CHECKING:
     import torch
 
     from pytest_mcpbench.training.loop import TrainingLoop
-
-_PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "pytest-mcpbench")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +88,7 @@ def run_finetuning(
             best_step=course.best.step,
             seconds=course.seconds,
             setup_s=setup_s,
-            machine=_machine(loop.accelerator, str(loop.dtype).removeprefix("torch.")),
+            machine=machine_of(loop.accelerator, str(loop.dtype).removeprefix("torch.")),
             points=tuple(course.points),
             evaluations=tuple(course.evaluations),
             indicators=indicators(course.points, course.evaluations),
@@ -131,7 +127,7 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
     from pytest_mcpbench.training import lora  # noqa: PLC0415
 
     accelerator = accelerate.Accelerator(mixed_precision="no")
-    sharded = _shards(accelerator)
+    sharded = shares_weights(accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         prepared.folder.begin(asdict(prepared.config))
@@ -149,17 +145,6 @@ def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]"
         accelerator.free_memory()
 
 
-def _shards(accelerator: Any) -> bool:
-    """Whether processes share the weights. Raises TrainingError for a way of sharing that the loop does not know."""
-    kind = accelerator.distributed_type.value
-    if kind in ("DEEPSPEED", "MEGATRON_LM") or (kind == "FSDP" and not accelerator.is_fsdp2):
-        raise TrainingError(
-            f"accelerate is set to {kind}{' version 1' if kind == 'FSDP' else ''}; finetune shares a step's rows "
-            "between processes, or the weights too with FSDP version 2 (fsdp_version: 2)"
-        )
-    return bool(kind == "FSDP")
-
-
 def _assemble(prepared: _Prepared, accelerator: Any, watcher: Watcher, *, sharded: bool) -> "TrainingLoop":
     """The loop and its parts: network with LoRA, output hook, optimizer, evaluator."""
     import torch  # noqa: PLC0415
@@ -170,10 +155,9 @@ def _assemble(prepared: _Prepared, accelerator: Any, watcher: Watcher, *, sharde
     from pytest_mcpbench.training.objective import CompletionHead  # noqa: PLC0415
 
     config, base, device = prepared.config, prepared.base, accelerator.device
-    dtype = _dtype(config.dtype, device)
+    dtype = run_dtype(config.dtype, device)
     # Weights that no GPU holds whole go from main memory to all of them, a layer at a time.
-    place = torch.device("cpu") if sharded else device
-    network = lora.add_lora(base.load(dtype, place), config)
+    network = lora.add_lora(base.load(dtype, torch.device("cpu") if sharded else device), config)
     weights, fused = list(lora.trainable(network).values()), device.type == "cuda" and not sharded
     made = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
     head = CompletionHead(network)
@@ -242,31 +226,3 @@ def _one_line(config: MCPFineTuningConfig) -> Iterator[None]:
             f"out of memory with per_device_train_batch_size {size}; halve it and double gradient_accumulation_steps "
             f"({steps}) for the same steps, or set gradient_checkpointing"
         ) from error
-
-
-def _dtype(name: str, device: "torch.device") -> "torch.dtype":
-    import torch  # noqa: PLC0415
-
-    chosen = ("bfloat16" if device.type == "cuda" else "float32") if name == "auto" else name
-    return {"bfloat16": torch.bfloat16, "float32": torch.float32}[chosen]
-
-
-def _machine(accelerator: Any, dtype: str) -> Machine:
-    import torch  # noqa: PLC0415
-
-    cuda = accelerator.device.type == "cuda"
-    name = torch.cuda.get_device_name(accelerator.device) if cuda else f"{os.cpu_count()} CPU cores"
-    return Machine(
-        device=name,
-        processes=accelerator.num_processes,
-        dtype=dtype,
-        platform=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        versions={package: found for package in _PACKAGES if (found := _version(package))},
-    )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -1,6 +1,6 @@
 """LoRA on every linear layer: put on, merged for as long as an evaluation takes, read out, taken off."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,6 +8,7 @@ import peft
 import torch
 from peft.tuners.lora import LoraLayer
 
+from pytest_mcpbench.models.memory import available_bytes
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 
 _ADAPTER = "default"
@@ -51,20 +52,29 @@ def merged(model: Any) -> Iterator[None]:
     """For as long as it lasts, the network's own weights include the adapter's, as an evaluation loads them.
 
     That halves the kernels of a decoding step. The weights are put aside, not subtracted from afterwards, so not a
-    bit of rounding is left behind; they cost the memory of the linear layers a second time.
+    bit of rounding is left behind; where the device has no room for the linear layers a second time, in main memory.
+    They stay at their addresses, which recorded passes know.
     """
+    layers = [(layer, layer.get_base_layer().weight) for layer in _lora_layers(model)]
+    place = _room_for([weight for _, weight in layers])
     put_aside: list[tuple[torch.nn.Parameter, torch.Tensor]] = []
     try:
         with torch.no_grad():
-            for layer in _lora_layers(model):
-                weight = layer.get_base_layer().weight
-                put_aside.append((weight, weight.data))
-                weight.data = weight.data + layer.get_delta_weight(_ADAPTER).to(weight.dtype)
+            for layer, weight in layers:
+                put_aside.append((weight, weight.data.to(place or weight.device, copy=True)))
+                weight.data += layer.get_delta_weight(_ADAPTER).to(weight.dtype)
         with model.disable_adapter():
             yield
     finally:
         for weight, data in put_aside:
-            weight.data = data
+            weight.data.copy_(data)
+
+
+def _room_for(weights: Sequence[torch.Tensor]) -> torch.device | None:
+    """Where copies of the weights go: beside them (None) if that leaves a quarter of what is free, else the CPU."""
+    free = available_bytes(str(weights[0].device))
+    size = sum(weight.numel() * weight.element_size() for weight in weights)
+    return None if free is None or size <= free * 3 // 4 else torch.device("cpu")
 
 
 def adapter_tensors(model: Any) -> dict[str, torch.Tensor]:

@@ -227,9 +227,10 @@ def row_results(logits: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch
     # In parts: in float32 all of them at once would take five times what the logits take in bfloat16.
     parts = zip(torch.split(logits, _AT_ONCE), torch.split(batch.targets, _AT_ONCE), strict=True)
     found = [_token_results(some, targets) for some, targets in parts]
-    losses, missed = (torch.cat(values) for values in zip(*found, strict=True))  # (N,), (N,)
-    zeros = torch.zeros(batch.rows, device=logits.device)
-    return zeros.index_add(0, batch.row_of, losses), zeros.index_add(0, batch.row_of, missed)
+    losses, missed = (torch.cat(values).cpu() for values in zip(*found, strict=True))  # (N,), (N,)
+    # Summed on the processor, in one order: a GPU adds in any, so that the last bits would differ from run to run.
+    zeros, row_of = torch.zeros(batch.rows), batch.row_of.cpu()
+    return zeros.index_add(0, row_of, losses), zeros.index_add(0, row_of, missed)
 
 
 def _token_results(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -284,7 +284,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(ROW)), json_values)
 def test_any_value_under_any_key_is_a_case_or_a_one_line_error(key: str, value: Any) -> None:
     try:
@@ -295,7 +295,7 @@ def test_any_value_under_any_key_is_a_case_or_a_one_line_error(key: str, value: 
         assert isinstance(found, Case)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(json_values)
 def test_any_json_value_is_a_case_or_an_error_at_its_place(value: Any) -> None:
     assert problem(lambda: case_of(value)).startswith("cases.jsonl:7: ")

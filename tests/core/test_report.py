@@ -135,7 +135,7 @@ def test_a_generation_that_failed_or_was_cut_says_so() -> None:
     assert why(READ, RIGHT, "length") == f"cut; wrote {RIGHT}"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=400))
 def test_whatever_was_written_the_explanation_is_one_short_line(text: str) -> None:
     for case in (READ, NONE):
@@ -190,7 +190,7 @@ def test_a_tier_that_was_withheld_says_why() -> None:
     assert "  no tier: because" in [line.text for line in lines_of(replace(run, models={"m": model}))]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 60), st.booleans())
 def test_misses_are_listed_all_or_spread_over_all(n: int, verbose: bool) -> None:
     cases = [replace(READ, id=f"case-{i:02}") for i in range(n)] + [NONE]

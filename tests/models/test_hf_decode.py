@@ -81,7 +81,7 @@ def test_rows_that_come_later_write_what_they_would_alone(family: str) -> None:
     assert written(opened(family), prompts, lengths, rows=4) == (expected, 20)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     shared=st.integers(0, 40),
     rests=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 12)), min_size=1, max_size=8),

@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra hf")
 
-from hypothesis import given, settings  # noqa: E402  # behind the importorskip
+from hypothesis import given  # noqa: E402  # behind the importorskip
 from hypothesis import strategies as st  # noqa: E402
 
 from pytest_mcpbench.models import hf_head  # noqa: E402
@@ -15,7 +15,6 @@ def drawn(seed: int, *shape: int) -> "torch.Tensor":
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     apart=st.sampled_from([1e-4, 1e-3, 1e-2, 1.0]),

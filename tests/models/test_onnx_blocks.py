@@ -21,7 +21,7 @@ def steps(weight: NDArray[np.float32], block: int, levels: int) -> NDArray[np.fl
     return np.repeat(reach, block, axis=1)[:, :k]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SHAPES, st.sampled_from([4, 8]), st.sampled_from([16, 32]), st.booleans())
 def test_a_value_moves_by_one_step_at_most(
     shape: tuple[int, int, int, float], bits: int, block: int, symmetric: bool
@@ -34,7 +34,7 @@ def test_a_value_moves_by_one_step_at_most(
     assert (np.abs(back - weight) <= allowed + 1e-30).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([4, 8]), st.booleans())
 def test_values_that_fit_the_grid_come_back_as_they_were(seed: int, bits: int, symmetric: bool) -> None:
     integers = np.random.default_rng(seed).integers(-(1 << bits - 1), 1 << bits - 1, size=(3, 64)).astype(np.float32)

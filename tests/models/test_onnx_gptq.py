@@ -21,7 +21,7 @@ def matrix(rows: int, columns: int, seed: int) -> Matrix:
     return np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([64, 72, 96]), st.booleans(), st.sampled_from([4, 8]))
 def test_products_with_the_inputs_change_less_than_if_each_weight_were_rounded_by_itself(
     seed: int, columns: int, symmetric: bool, bits: int
@@ -33,7 +33,7 @@ def test_products_with_the_inputs_change_less_than_if_each_weight_were_rounded_b
     assert np.square(x @ (fitted - weight).T).sum() < np.square(x @ (alone - weight).T).sum()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([4, 8]))
 def test_inputs_that_know_nothing_of_each_other_leave_weights_as_if_rounded_alone(
     seed: int, symmetric: bool, bits: int

@@ -65,11 +65,13 @@ def test_a_tiny_model_learns_29_rows_by_heart_from_data_check_to_benchmark(
 
 
 def test_a_finished_folder_holds_the_adapter_what_it_saw_and_the_report(
-    make_model: MakeModel, rows_file: Path, tmp_path: Path
+    make_model: MakeModel, rows_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, data = quick(make_model(hidden=32), adapter_dtype="bfloat16"), read_data([rows_file], [rows_file])
     options = RunOptions(base_name="demo:base", merge=True)
+    capsys.readouterr()
     report = run_finetuning(config, data, tmp_path / "out", options)
+    assert capsys.readouterr().err == ""  # transformers has bars of its own
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",
@@ -97,10 +99,19 @@ def test_a_finished_folder_holds_the_adapter_what_it_saw_and_the_report(
 def test_only_wrong_rows_are_written_out_and_the_scores_are_those_of_writing_all(
     make_model: MakeModel, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Against the slow way, on a model that knows about half of the rows."""
+    """Against the slow way, on a model that knows about half of the rows.
+
+    In float32: in bfloat16 two tokens may be so close that a batch of another shape decides otherwise.
+    """
     data = read_data([rows_file], [rows_file])
     config = quick(
-        make_model(hidden=128), num_train_epochs=12, lora_r=32, lora_alpha=64, max_new_tokens=30, eval_rows=0
+        make_model(hidden=128),
+        num_train_epochs=12,
+        lora_r=32,
+        lora_alpha=64,
+        max_new_tokens=30,
+        eval_rows=0,
+        dtype="float32",
     )
     judge, seen = Evaluator.judge, []
 

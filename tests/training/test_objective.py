@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 
-from pytest_mcpbench.training import objective
+from pytest_mcpbench.training import lora, objective
 from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.encode import EncodedRow
 from pytest_mcpbench.training.lora import adapter_tensors, add_lora, merged, remove_lora, set_adapter
@@ -92,9 +92,14 @@ def adapted(folder: Path, config: MCPFineTuningConfig) -> Any:
     return model.eval()
 
 
-def test_merging_for_a_while_computes_the_same_and_leaves_every_bit_as_it_was(make_model: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("free", [None, 0], ids=["beside them", "in main memory"])
+def test_merging_for_a_while_computes_the_same_and_leaves_every_bit_as_it_was(
+    make_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, free: int | None
+) -> None:
+    monkeypatch.setattr(lora, "available_bytes", lambda device: free)
     model = adapted(make_model(hidden=32), MCPFineTuningConfig(lora_r=4))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    places = {name: tensor.data_ptr() for name, tensor in model.state_dict().items()}
     ids = torch.tensor([[5, 6, 7, 8]])
     with torch.no_grad():
         apart = model(input_ids=ids).logits
@@ -105,6 +110,8 @@ def test_merging_for_a_while_computes_the_same_and_leaves_every_bit_as_it_was(ma
     assert torch.allclose(apart, together, atol=1e-4)
     assert not torch.allclose(without, together, atol=1e-2)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    # Recorded passes know the weights by their addresses.
+    assert {name: tensor.data_ptr() for name, tensor in model.state_dict().items()} == places
 
 
 def test_lora_sits_on_every_linear_layer_but_the_output(make_model: Callable[..., Path]) -> None:

@@ -47,7 +47,6 @@ SCRIPT = """
                 auto_wrap_policy="transformer_based_wrap",
                 transformer_cls_names_to_wrap=["LlamaDecoderLayer"],
                 reshard_after_forward=True,
-                state_dict_type="FULL_STATE_DICT",
             )
 
         AcceleratorState.__init__ = share
@@ -102,7 +101,13 @@ def run_two(config: MCPFineTuningConfig, rows: Path, output: Path, **environment
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    shared = {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "CUDA_VISIBLE_DEVICES": "",
+        "ACCELERATE_USE_CPU": "true",
+    }
     processes = [
         start(config, rows, output, RANK=str(rank), LOCAL_RANK=str(rank), **shared, **environment) for rank in range(2)
     ]
@@ -115,7 +120,7 @@ def test_two_processes_take_the_steps_that_one_takes(
     make_model: MakeModel, rows_file: Path, tmp_path: Path, sharing: dict[str, str]
 ) -> None:
     # 29 rows in steps of 8: the last step of an epoch has 5, an odd number to share.
-    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4)
+    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4, dtype="float32")
     data = read_data([rows_file], [rows_file])
     alone = run_finetuning(config, data, tmp_path / "alone", RunOptions(merge=True))
     assert not run_two(config, rows_file, tmp_path / "both", MERGE="1", **sharing)

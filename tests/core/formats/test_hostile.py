@@ -52,7 +52,7 @@ def _leaves(value: Json) -> list[str]:
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(made=plain_calls, data=st.data())
 def test_a_cut_text_holds_the_first_calls_or_none(fmt, made, data):
     text = render(made, fmt)
@@ -63,7 +63,7 @@ def test_a_cut_text_holds_the_first_calls_or_none(fmt, made, data):
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(made=plain_calls, data=st.data())
 def test_a_changed_character_never_brings_in_values_that_are_not_in_the_text(fmt, made, data):
     text = render(made, fmt)
@@ -75,7 +75,7 @@ def test_a_changed_character_never_brings_in_values_that_are_not_in_the_text(fmt
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(parts=st.lists(st.sampled_from([*UNITS, *PREFIXES]) | st.text(max_size=6), max_size=12))
 def test_no_mixture_of_markers_raises(fmt, parts):
     result = parse("".join(parts), fmt, TOOLS)

@@ -29,7 +29,7 @@ def _as_json(value: object) -> object:
     return {key: _as_json(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=st.lists(st.sampled_from(PIECES), max_size=10).map("".join))
 def test_whatever_it_reads_python_reads_alike(text):
     try:
@@ -50,7 +50,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(value=json_values)
 def test_it_reads_every_json_value_that_python_writes(value):
     assert repr(_read(repr(value))) == repr(value)

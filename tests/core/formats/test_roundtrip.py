@@ -68,7 +68,7 @@ calls = st.lists(
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(made=calls)
 def test_rendered_calls_are_read_back_with_their_types(fmt, made):
     try:
@@ -84,7 +84,7 @@ def test_rendered_calls_are_read_back_with_their_types(fmt, made):
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(text=st.text(alphabet=string.ascii_letters + string.digits + " .,:;!?_/-\n", max_size=40), number=st.integers())
 def test_every_format_carries_plain_text_and_numbers(fmt, text, number):
     made = [ToolCall(name="write", arguments={"content": text, "n": number})]
@@ -92,7 +92,7 @@ def test_every_format_carries_plain_text_and_numbers(fmt, text, number):
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(made=calls)
 def test_auto_reads_what_any_format_renders(fmt, made):
     try:
