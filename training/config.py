@@ -117,7 +117,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "research": {"lora_r": 64, "lora_alpha": 128},
     "small": {
         "model_name": "demo:base",
-        "learning_rate": 5e-4,
+        "learning_rate": 1e-3,
         "num_train_epochs": 3,
         "per_device_train_batch_size": 64,
         "gradient_accumulation_steps": 1,

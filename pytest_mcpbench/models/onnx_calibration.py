@@ -72,7 +72,8 @@ def read_rows(rows: Path) -> list[Case]:
 def calibrate(source: Source, rows: Path, wanted: Callable[[str], bool]) -> Calibration:
     """What the inputs are where the unquantized model reads the rows with their right answers.
 
-    Only matrices whose exported name is `wanted` are looked at. The whole model is in memory for that long.
+    Only matrices whose exported name is `wanted` are looked at. The whole model is in memory for that long. Raises
+    ModelError for a model whose layers compute no numbers.
     """
     # Here, not above: it brings torch and transformers.
     from pytest_mcpbench.models import hf  # noqa: PLC0415
@@ -81,6 +82,11 @@ def calibrate(source: Source, rows: Path, wanted: Callable[[str], bool]) -> Cali
     ids = _token_ids(read_rows(rows), model.style)
     moments, tokens = input_moments(model.network, ids, wanted)
     model.close()
+    if broken := [name for name, values in moments.items() if not np.isfinite(values).all()]:
+        raise ModelError(
+            f"{source.spec}: the inputs of {len(broken)} of its layers are no numbers on the calibration rows (first "
+            f"{broken[0]}); look at the unquantized model's answers"
+        )
     return Calibration(moments=moments, rows=len(ids), tokens=tokens, rows_sha256=rows_sha256(rows))
 
 

@@ -28,7 +28,14 @@ class CheckpointTensors:
         return name in self._files
 
     def get(self, name: str) -> NDArray[np.float32]:
-        """The tensor. Raises ModelError if there is none."""
+        """The tensor. Raises ModelError if there is none, or it holds what is no number."""
+        value = self._merged(name)
+        # An infinity or a NaN among them is one in their sum.
+        if not np.isfinite(value.sum(dtype=np.float64)):
+            raise ModelError(f"the tensor {name!r} holds values that are no numbers; train or save the model again")
+        return value
+
+    def _merged(self, name: str) -> NDArray[np.float32]:
         if name not in self._files:
             raise ModelError(f"the checkpoint has no tensor {name!r}; it is not of the architecture that it names")
         replaced = self._adapter.replacement(name) if self._adapter else None

@@ -33,7 +33,7 @@ def test_presets_give_the_guide_s_ranks_with_alpha_twice_as_high() -> None:
 
 def test_the_small_preset_trains_fast_in_batches_of_64() -> None:
     small = load_config(preset="small")
-    assert (small.learning_rate, small.num_train_epochs, small.effective_batch_size) == (5e-4, 3, 64)
+    assert (small.learning_rate, small.num_train_epochs, small.effective_batch_size) == (1e-3, 3, 64)
 
 
 def test_flags_beat_the_file_and_the_file_beats_the_preset(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 peft = pytest.importorskip("peft", reason="needs the extra hf")
 
 from filelock import FileLock  # noqa: E402  # behind the importorskip
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from pytest_mcpbench.errors import MissingExtraError, ModelError, OptionError  # noqa: E402
 from pytest_mcpbench.models import onnx_folder  # noqa: E402
@@ -202,6 +203,17 @@ def test_an_older_onnx_runtime_is_told_of_before_and_after_an_export(
         load_model(resolve(str(tmp_path / "made")), LoadOptions())
     monkeypatch.setattr(onnxruntime, "__version__", "2.0.0")
     load_model(resolve(str(tmp_path / "made")), LoadOptions()).close()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(checkpoint: Path, tmp_path: Path, value: float) -> None:
+    file = checkpoint / "model.safetensors"
+    tensors = load_file(file)
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 2] = value
+    save_file(tensors, file, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.up_proj\.weight' holds values that are no numbers"):
+        run(checkpoint, tmp_path / "out")
+    assert_nothing_left(tmp_path)
 
 
 def test_an_export_that_fails_leaves_no_folder(tmp_path: Path) -> None:

@@ -62,6 +62,21 @@ def test_an_adapter_is_in_what_the_weights_are_fitted_with(
     assert np.abs(one - other).max() <= 1e-2 * np.abs(other).max()
 
 
+def test_a_model_that_computes_no_numbers_is_refused(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = onnx_calibration.input_moments
+
+    def overflown(*args: Any) -> Any:
+        found, tokens = moments(*args)
+        return {name: values * np.float32("inf") for name, values in found.items()}, tokens
+
+    monkeypatch.setattr(onnx_calibration, "input_moments", overflown)
+    with pytest.raises(ModelError, match=r"of its layers are no numbers on the calibration rows \(first model\.layers"):
+        run(checkpoint, tmp_path / "out", "--quantization", "int4", "--calibration", str(rows_file(tmp_path)))
+    assert_nothing_left(tmp_path)
+
+
 def test_rows_that_cannot_be_read_are_refused_before_the_work(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.jsonl: calibration rows cannot be read"):
         run(checkpoint, tmp_path / "out", "--quantization", "int4", "--calibration", str(tmp_path / "none.jsonl"))
