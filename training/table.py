@@ -125,9 +125,9 @@ def write_plot(results: Sequence[TrialResult], path: Path) -> Path | None:
     axes = figure.subplots()
     points = sorted(results, key=lambda result: _number(result, over))
     ticks = sorted({_number(result, over) for result in results})
-    for name in ("tool", "parameters"):
+    for name, label in (("tool", "tool accuracy"), ("parameters", "parameter accuracy")):
         rates = [100 * (getattr(result, name).rate or 0) for result in points]
-        axes.plot([_number(result, over) for result in points], rates, marker="o", label=f"{name} accuracy")
+        axes.plot([_number(result, over) for result in points], rates, marker="o", label=label)
     axes.set(xlabel=over, ylabel="validation accuracy (%)")
     if ticks[-1] >= 4 * ticks[0] > 0:
         axes.set_xscale("log")
