@@ -21,7 +21,7 @@ from pytest_mcpbench.training.config import MCPFineTuningConfig
 from pytest_mcpbench.training.course import Sets, Watcher
 from pytest_mcpbench.training.export import write_adapter, write_merged, write_records
 from pytest_mcpbench.training.folder import RunFolder
-from pytest_mcpbench.training.machine import machine_of, run_dtype, shares_weights
+from pytest_mcpbench.training.machine import machine_of, processes_of_run, run_dtype, shares_weights
 from pytest_mcpbench.training.monitor import indicators
 from pytest_mcpbench.training.progress import Silent
 from pytest_mcpbench.training.report import TrainingReport
@@ -121,12 +121,9 @@ def _prepare(config: MCPFineTuningConfig, data: TrainingData, output: Path, opti
 @contextmanager
 def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]":
     """The loop over the model with LoRA on; afterwards the base is as it was, ready for another run."""
-    # Here, not above: everything heavy is loaded from this line on, after the input was found sound.
-    import accelerate  # noqa: PLC0415
-
     from pytest_mcpbench.training import lora  # noqa: PLC0415
 
-    accelerator = accelerate.Accelerator(mixed_precision="no")
+    accelerator = processes_of_run()
     sharded = shares_weights(accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

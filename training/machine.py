@@ -14,6 +14,26 @@ if TYPE_CHECKING:
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "pytest-mcpbench")
 
 
+def processes_of_run() -> Any:
+    """Accelerate's view of the processes that take part. Raises TrainingError if it is not theirs.
+
+    Where several were started and there is no accelerator, they train on processors.
+    """
+    # Here, not above: everything heavy is loaded from this line on, after the input was found sound.
+    import accelerate  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    accelerator = accelerate.Accelerator(mixed_precision="no", cpu=started > 1 and not torch.accelerator.is_available())
+    if accelerator.num_processes != started:
+        # Each would take itself for the only one, and all would write into one folder.
+        raise TrainingError(
+            f"{started} processes were started (WORLD_SIZE) and accelerate knows of {accelerator.num_processes}; "
+            "set ACCELERATE_USE_CPU=true, or start one"
+        )
+    return accelerator
+
+
 def shares_weights(accelerator: Any) -> bool:
     """Whether processes share the weights. Raises TrainingError for a way of sharing that the loop does not know."""
     kind = accelerator.distributed_type.value

@@ -153,8 +153,18 @@ def test_what_processes_share_is_taken_up_by_the_next(make_model: MakeModel, row
 def test_a_way_of_sharing_that_is_not_known_is_refused(
     make_model: MakeModel, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: DistributedType
 ) -> None:
-    other = SimpleNamespace(distributed_type=kind, is_fsdp2=False)
+    other = SimpleNamespace(distributed_type=kind, is_fsdp2=False, num_processes=1)
     monkeypatch.setattr(accelerate, "Accelerator", lambda **_: other)
     with pytest.raises(TrainingError, match=rf"accelerate is set to {kind.value}.*fsdp_version: 2"):
+        run_finetuning(quick(make_model(hidden=32)), read_data([rows_file], [rows_file]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_processes_that_do_not_know_of_each_other_are_refused(
+    make_model: MakeModel, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(accelerate, "Accelerator", lambda **_: SimpleNamespace(num_processes=1))
+    with pytest.raises(TrainingError, match=r"2 processes were started \(WORLD_SIZE\) and accelerate knows of 1"):
         run_finetuning(quick(make_model(hidden=32)), read_data([rows_file], [rows_file]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
