@@ -115,8 +115,8 @@ class Evaluator:
         info = ModelInfo(spec="training", kind="adapter", fingerprint="", device=str(self.accelerator.device))
         context = arithmetic(self.accelerator.device, self.dtype) if self.sharded else nullcontext()
         with _own_generation_config(network), context:
-            writer = _Writer(network, self.tokenizer, self.style, info)
-            writer.accelerator = self.accelerator if self.sharded else None
+            kind = _InStepWriter if self.sharded else HFModel
+            writer = kind(network, self.tokenizer, self.style, info)
             stream = generate(writer, requests, self.settings, cache=None, on_batch=None)
             texts = {request.key: answer for request, answer in stream}
         for at, case, request in zip(indices, chosen, requests, strict=True):
@@ -131,18 +131,14 @@ class Evaluator:
         return torch.tensor([float(bool(flag)) for flag in flags], dtype=torch.float64)
 
 
-class _Writer(HFModel):
-    """Writes with the model in training; with the `accelerator` of processes that share the weights, in step."""
-
-    accelerator: Any = None
+class _InStepWriter(HFModel):
+    """Writes with a network whose weights processes share: all of them gather the weights in each pass."""
 
     def rows_that_fit(self, longest: int, shared: int) -> int:
-        """How many rows fit: the same number for all processes, since all gather the weights in each pass."""
-        fits = super().rows_that_fit(longest, shared)
-        if self.accelerator is None:
-            return fits
-        mine = torch.tensor([min(fits, _MANY)], device=self.accelerator.device)
-        return int(self.accelerator.gather(mine).min())
+        """How many rows fit on each process, so that all make the same passes."""
+        fits = torch.tensor(min(super().rows_that_fit(longest, shared), _MANY), device=self.info.device)
+        torch.distributed.all_reduce(fits, torch.distributed.ReduceOp.MIN)
+        return int(fits)
 
 
 @contextmanager

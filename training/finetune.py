@@ -121,6 +121,7 @@ def _prepare(config: MCPFineTuningConfig, data: TrainingData, output: Path, opti
 @contextmanager
 def _training(prepared: _Prepared, watcher: Watcher) -> "Iterator[TrainingLoop]":
     """The loop over the model with LoRA on; afterwards the base is as it was, ready for another run."""
+    # Here, not above: everything heavy is loaded from this line on, after the input was found sound.
     from pytest_mcpbench.training import lora  # noqa: PLC0415
 
     accelerator = processes_of_run()

@@ -14,16 +14,21 @@ if TYPE_CHECKING:
 _PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "pytest-mcpbench")
 
 
+def processes_started() -> int:
+    """How many processes the launcher started for this run: what torchrun and accelerate say by `WORLD_SIZE`."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def processes_of_run() -> Any:
     """Accelerate's view of the processes that take part. Raises TrainingError if it is not theirs.
 
     Where several were started and there is no accelerator, they train on processors.
     """
-    # Here, not above: everything heavy is loaded from this line on, after the input was found sound.
+    # Here, not above: the input is checked before these are loaded.
     import accelerate  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    started = int(os.environ.get("WORLD_SIZE", "1"))
+    started = processes_started()
     accelerator = accelerate.Accelerator(mixed_precision="no", cpu=started > 1 and not torch.accelerator.is_available())
     if accelerator.num_processes != started:
         # Each would take itself for the only one, and all would write into one folder.

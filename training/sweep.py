@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pytest_mcpbench.training.config import MCPFineTuningConfig, parse_setting, 
 from pytest_mcpbench.training.course import Watcher
 from pytest_mcpbench.training.finetune import RunOptions, run_finetuning
 from pytest_mcpbench.training.folder import WORK
+from pytest_mcpbench.training.machine import processes_started
 from pytest_mcpbench.training.progress import Silent
 from pytest_mcpbench.training.report import TrainingReport, read_report, write_text
 from pytest_mcpbench.training.rows import TrainingData
@@ -59,7 +59,7 @@ class Sweep:
 
 def open_sweep(config: MCPFineTuningConfig, data: TrainingData, folder: Path, *, base_name: str | None = None) -> Sweep:
     """A sweep in that folder, new or continued. Raises TrainingError where it cannot be."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes_started() > 1:
         raise TrainingError("sweep: runs a trial in one process; start the same command once for each GPU instead")
     source = look_at(config.model_name)
     identity = hashlib.sha256(f"{config.fingerprint} {data.fingerprint}".encode()).hexdigest()

@@ -4,18 +4,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pytest_mcpbench.errors import MissingExtraError, ModelError
+from pytest_mcpbench.models.onnx_version import need_runtime
 
 _MODULES = ("onnx", "onnxruntime", "torch", "transformers", "safetensors")
-_OLDEST = (1, 32)
-"""The first ONNX Runtime whose GroupQueryAttention takes each row's number of new tokens, its input 17."""
-
 _MEMINFO = Path("/proc/meminfo")
 
 
@@ -25,17 +22,6 @@ def need_exporter(spec: str) -> None:
     if missing:
         raise MissingExtraError(f"{spec}: exporting needs {', '.join(missing)}: pip install 'pytest-mcpbench[onnx]'")
     need_runtime(spec)
-
-
-def need_runtime(spec: str) -> None:
-    """Nothing, if this ONNX Runtime can run graphs of the project's own making; else raises ModelError."""
-    found: str = import_module("onnxruntime").__version__
-    if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST:
-        oldest = ".".join(map(str, _OLDEST))
-        raise ModelError(
-            f"{spec}: ONNX Runtime {found} cannot run its graph, which takes {oldest} or later: "
-            f"pip install 'onnxruntime>={oldest}'"
-        )
 
 
 def check_output(folder: Path) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mcpbench.errors import ModelError
-from pytest_mcpbench.models.onnx_folder import need_runtime
 from pytest_mcpbench.models.onnx_format import GRAPH, MAX_LENGTH
+from pytest_mcpbench.models.onnx_version import need_runtime
 from pytest_mcpbench.models.prefix import common_prefix
 
 Push = Callable[[int, int], bool]

@@ -55,6 +55,32 @@ SCRIPT = """
 
         AcceleratorState.__init__ = share
 
+    if "APART" in os.environ:
+        # What differs between real GPUs: the last bits of logits, and how much memory is free. Here it differs much.
+        import torch
+        from pytest_mcpbench.models import hf
+        from pytest_mcpbench.training.evaluate import Evaluator
+        from pytest_mcpbench.training.objective import CompletionHead
+
+        second, make, judge = os.environ["RANK"] == "1", CompletionHead.__init__, Evaluator.judge
+
+        def noisy(self, network):
+            make(self, network)
+            network.get_output_embeddings().register_forward_hook(
+                lambda module, inputs, logits: logits + torch.randn_like(logits) if not network.training else None
+            )
+
+        def told(self, *args):
+            found = judge(self, *args)
+            with Path(os.environ["APART"], os.environ["RANK"]).open("a") as file:
+                print(found, file=file)
+            return found
+
+        Evaluator.judge = told
+        if second:
+            CompletionHead.__init__ = noisy
+            hf.rows_that_fit = lambda device, row: 1
+
     class Plug(Silent):
         def step(self, step, total):
             if step == int(os.environ.get("KILL_AT", "0")):
@@ -115,7 +141,11 @@ def run_two(config: MCPFineTuningConfig, rows: Path, output: Path, **environment
     processes = [
         start(config, rows, output, RANK=str(rank), LOCAL_RANK=str(rank), **shared, **environment) for rank in range(2)
     ]
-    errors = [process.communicate(timeout=240)[1] for process in processes]
+    try:
+        errors = [process.communicate(timeout=240)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # one that waits for another waits for ever
     return [error for process, error in zip(processes, errors, strict=True) if process.returncode]
 
 
@@ -147,6 +177,17 @@ def test_what_processes_share_is_taken_up_by_the_next(make_model: MakeModel, row
     assert not run_two(config, rows_file, tmp_path / "both", SHARE="1")
     whole, both = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "both"))
     torch.testing.assert_close(both, whole, rtol=0, atol=0)
+
+
+@NEEDS_2_7
+def test_processes_that_share_weights_stay_in_step_where_their_gpus_differ(
+    make_model: MakeModel, rows_file: Path, tmp_path: Path
+) -> None:
+    config = quick(make_model(hidden=32), per_device_train_batch_size=2, gradient_accumulation_steps=4)
+    assert not run_two(config, rows_file, tmp_path / "both", SHARE="1", APART=str(tmp_path))
+    first, second = ((tmp_path / rank).read_text() for rank in "01")
+    assert first.count("Judged(") == config.num_train_epochs
+    assert first == second
 
 
 @pytest.mark.parametrize("kind", [DistributedType.FSDP, DistributedType.DEEPSPEED])
